@@ -1,0 +1,75 @@
+// Byte strings, and the nearest word for "did you mean".
+#define _GNU_SOURCE
+#include "base/base.h"
+
+bool str_contains(struct str s, struct str what)
+{
+    return what.len == 0 || (s.len >= what.len && memmem(s.ptr, s.len, what.ptr, what.len) != NULL);
+}
+
+int str_cmp(struct str a, struct str b)
+{
+    size_t n = MIN(a.len, b.len);
+    int c = n ? memcmp(a.ptr, b.ptr, n) : 0;
+    if (c)
+        return c;
+    return a.len < b.len ? -1 : a.len > b.len;
+}
+
+struct str str_basename(struct str path)
+{
+    const char *slash = path.len ? memrchr(path.ptr, '/', path.len) : NULL;
+    if (!slash)
+        return path;
+    size_t at = (size_t)(slash + 1 - path.ptr);
+    return (struct str){path.ptr + at, path.len - at};
+}
+
+char *str_dup(struct str s)
+{
+    char *copy = malloc(s.len + 1);
+    if (!copy)
+        return NULL;
+    if (s.len)
+        memcpy(copy, s.ptr, s.len);
+    copy[s.len] = 0;
+    return copy;
+}
+
+enum { MAX_WORD = 64 };
+
+static size_t edit_distance(const char *a, size_t n, const char *b, size_t m)
+{
+    size_t row[MAX_WORD + 1];
+    for (size_t j = 0; j <= m; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t up = row[j], cost = a[i - 1] != b[j - 1];
+            row[j] = MIN(MIN(row[j] + 1, row[j - 1] + 1), diagonal + cost);
+            diagonal = up;
+        }
+    }
+    return row[m];
+}
+
+const char *nearest_word(const char *to, const char *const *words, size_t n)
+{
+    size_t len = strlen(to), best = SIZE_MAX;
+    const char *nearest = NULL;
+    if (len == 0 || len > MAX_WORD)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        size_t m = words[i] ? strlen(words[i]) : 0;
+        if (m == 0 || m > MAX_WORD)
+            continue;
+        size_t d = edit_distance(to, len, words[i], m);
+        if (d < best) {
+            best = d;
+            nearest = words[i];
+        }
+    }
+    return best <= 1 + len / 4 ? nearest : NULL;
+}

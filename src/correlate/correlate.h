@@ -1,0 +1,22 @@
+// correlate: findings → incidents. A finding joins the incident of its lineage, or of a file object that a finding
+// of the incident wrote or ran; else it begins one. Pure.
+#pragma once
+
+#include "base/base.h"
+#include "model/model.h"
+
+struct correlate;
+struct correlate_limits {
+    size_t max_incidents;  // default 1024 open; the oldest quiet one is closed first
+    size_t max_timeline;   // entries kept per incident, default 256
+    uint64_t quiet_ns;     // an incident with nothing new for so long is closed, default 1 h
+};
+struct correlate *correlate_new(const struct correlate_limits *l);
+void correlate_free(struct correlate *c);
+typedef void (*correlate_emit)(void *ctx, const struct incident *i); // good until the next call
+void correlate_finding(struct correlate *c, const struct finding *f, correlate_emit emit, void *ctx);
+void correlate_tick(struct correlate *c, uint64_t now, correlate_emit emit, void *ctx);
+// A person's word: "confirm", "dismiss", "close", "reopen". -ENOENT, -EINVAL.
+int correlate_word(struct correlate *c, uint64_t number, struct str word, correlate_emit emit, void *ctx, struct error *err);
+const struct incident *correlate_incident(const struct correlate *c, uint64_t number);
+int correlate_each(const struct correlate *c, int (*f)(void *ctx, const struct incident *i), void *ctx);

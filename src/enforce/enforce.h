@@ -1,0 +1,67 @@
+// enforce: desired kernel state. The pure half (desired_*) turns policies and decisions into rows; the other half
+// (reconcile_*) writes them to the kernel's maps, reads them back, renews leases, and says what came of it.
+// Nothing else in the project writes to the rows' maps (tools/check-layers).
+#pragma once
+
+#include "base/base.h"
+#include "config/config.h"
+#include "host/host.h"
+#include "model/model.h"
+
+// ── desired state: pure ──────────────────────────────────────────────────────────────────────
+struct desired;
+struct desired *desired_new(void);
+void desired_free(struct desired *d);
+typedef void (*desired_emit)(void *ctx, const struct row *r, enum row_change change);
+// A new generation: rows of policies that are gone are removed, of new ones added for each known container.
+void desired_policies(struct desired *d, const struct documents *docs, uint64_t generation, uint64_t now, desired_emit emit, void *ctx);
+// A container got (new) facts, or is gone. The container is copied as far as it is needed.
+void desired_container(struct desired *d, const struct container *c, uint64_t now, desired_emit emit, void *ctx);
+void desired_container_gone(struct desired *d, uint32_t number, uint64_t now, desired_emit emit, void *ctx);
+void desired_decision(struct desired *d, const struct decision *dec, uint64_t generation, uint64_t now, desired_emit emit, void *ctx);
+void desired_tick(struct desired *d, uint64_t now, desired_emit emit, void *ctx); // expiry
+void desired_outcome(struct desired *d, const struct outcome *o);
+// A person's word: "undo" of row number. -ENOENT.
+int desired_undo(struct desired *d, uint64_t number, uint64_t now, desired_emit emit, void *ctx);
+struct row_state {
+    const struct row *row;
+    const struct outcome *outcome; // NULL: nothing came back yet
+    bool shadowed; // a row of higher priority says otherwise
+};
+int desired_each(const struct desired *d, int (*f)(void *ctx, const struct row_state *s), void *ctx);
+const struct row *desired_row(const struct desired *d, uint64_t number);
+
+// ── reconciler ───────────────────────────────────────────────────────────────────────────────
+struct reconcile;
+struct reconcile_options {
+    const struct host *host;
+    const struct host_caps *caps;
+    int containers_map, settings_map, cgroups_map, rings_map; // of sense
+    const char *pin_dir;  // in a bpffs: rows and links outlive us till their lease ends; NULL: nothing is pinned
+    uint64_t lease_ns;
+};
+// Loads bpf/enforce's programs (LSM where it loads, else the signal tier), adopts what an earlier agent left pinned.
+int reconcile_open(const struct reconcile_options *o, struct reconcile **ret, struct error *err);
+// release: remove rows, links and pins. Else enforcing rows stay until their lease ends, if they are pinned.
+void reconcile_close(struct reconcile *r, bool release);
+typedef void (*reconcile_emit)(void *ctx, const struct outcome *o);
+// Makes the kernel agree with one row's change, reads back, and reports. Attaches programs with the first row that
+// needs them and detaches them with the last.
+void reconcile_row(struct reconcile *r, const struct row *row, enum row_change change, reconcile_emit emit, void *ctx);
+// Renews leases, reads everything back, removes what no row of ours wants.
+void reconcile_tick(struct reconcile *r, uint64_t now, reconcile_emit emit, void *ctx);
+// The tier that exec rows have here: "lsm" or "signal", and the effect.
+const char *reconcile_exec_tier(const struct reconcile *r, enum bh_effect *ret_effect);
+// Self-proof: makes a scratch cgroup, tries what each row kind forbids, removes it. One result a kind.
+struct proof {
+    const char *row_kind, *tier;
+    enum bh_effect effect;
+    bool proven;
+    char text[200];
+};
+enum { MAX_PROOFS = 8 };
+int reconcile_prove(struct reconcile *r, struct proof *ret, size_t max, struct error *err);
+// Removes pins and links that an agent left. Returns how many, for uninstall, stop --release and tests.
+int reconcile_release_pins(const char *pin_dir, struct error *err);
+// What is pinned there, for doctor.
+int reconcile_list_pins(const char *pin_dir, struct buf *out);

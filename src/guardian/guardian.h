@@ -1,0 +1,18 @@
+// guardian: a tiny process that undoes, when the core is gone, what must not outlive it. It holds an undo list that
+// the core writes before it acts and clears after it has undone it itself.
+#pragma once
+
+#include "base/base.h"
+
+enum undo_kind {
+    UNDO_REMOVE_CGROUP = 1, // kill what is in it, remove it (scratch cgroups of the self-proof)
+    UNDO_THAW = 2,          // write 0 to its cgroup.freeze
+    UNDO_UNLINK = 3,        // a socket or lock file of ours
+};
+struct guardian;
+int guardian_start(struct guardian **ret, struct error *err);
+void guardian_stop(struct guardian *g); // the list is dropped, nothing is undone: for an orderly end
+pid_t guardian_pid(const struct guardian *g);
+// Synchronous: returns when the guardian has it. dirfd is passed along and path is relative to it.
+int guardian_add(struct guardian *g, enum undo_kind kind, int dirfd, const char *path, uint64_t *ret_ticket);
+int guardian_done(struct guardian *g, uint64_t ticket);
