@@ -15,6 +15,15 @@ struct correlate *correlate_new(const struct correlate_limits *l);
 void correlate_free(struct correlate *c);
 typedef void (*correlate_emit)(void *ctx, const struct incident *i); // good until the next call
 void correlate_finding(struct correlate *c, const struct finding *f, correlate_emit emit, void *ctx);
+// A file was opened for writing (by whomever; need not be a finding): kept, bounded, so that a finding elsewhere on
+// the same file can be joined to the lineage that wrote it.
+struct correlate_write {
+    uint64_t lineage, dev, ino;
+    uint32_t container;
+    struct boot_ns time;
+    struct str path;
+};
+void correlate_note_write(struct correlate *c, const struct correlate_write *w);
 void correlate_tick(struct correlate *c, uint64_t now, correlate_emit emit, void *ctx);
 // A person's word: "confirm", "dismiss", "close", "reopen". -ENOENT, -EINVAL.
 int correlate_word(struct correlate *c, uint64_t number, struct str word, correlate_emit emit, void *ctx, struct error *err);

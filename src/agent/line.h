@@ -1,0 +1,73 @@
+// The line: step(state, input) → outputs. No clock, file, socket or random number in here; whatever comes from
+// outside comes as a record, and a capture is the sequence of those records. Live runs, replay, golden tests and
+// recovery are this same code.
+//
+// An epoch is the unit: broadcast inputs (facts, ticks, generations, words, outcomes, the scan), then each shard's
+// own records, then line_epoch(), which merges what the shards found and runs what works across containers.
+// line_shard_take() of different shards may run on different threads between line_broadcast() and line_epoch().
+#pragma once
+
+#include "base/base.h"
+#include "config/config.h"
+#include "correlate/correlate.h"
+#include "decide/decide.h"
+#include "detect/rule/rule.h"
+#include "enforce/enforce.h"
+#include "identify/identify.h"
+#include "model/model.h"
+
+struct line;
+
+// An immutable snapshot: documents and rules of one generation.
+struct generation {
+    uint64_t number;
+    struct id id;
+    struct documents *documents;
+    struct ruleset *rules;
+};
+// NULL with diagnostics where a document or a rule is wrong. The caller owns it.
+struct generation *generation_build(const struct sources *s, uint64_t number, struct diag_list *diags);
+void generation_free(struct generation *g);
+
+// Where outputs go. Each pointer is good during the call only. Any member may be NULL.
+struct line_sinks {
+    void *ctx;
+    void (*finding)(void *ctx, const struct finding *f);
+    void (*incident)(void *ctx, const struct incident *i);
+    void (*decision)(void *ctx, const struct decision *d);
+    void (*row)(void *ctx, const struct row *r, enum row_change change, uint64_t time);
+    void (*generation)(void *ctx, const struct generation *g);
+    // What the core must do for identify: facts wanted, a cgroup to seal, a table that was full.
+    void (*notice)(void *ctx, unsigned shard, enum notice_kind kind, uint32_t container, struct str text);
+    // An event that detectors saw, before the epoch ends, on the shard's thread (taps; not part of the pure output).
+    void (*event)(void *ctx, unsigned shard, const struct event *e, const struct rule_env *env, struct rule_scratch *scratch);
+};
+struct line_options {
+    unsigned shards;
+    int64_t wall_minus_boot;
+    struct str hostname;
+    struct line_sinks sinks;
+};
+struct line *line_new(const struct line_options *o);
+void line_free(struct line *l);
+
+// An input for every shard and for what works across containers. A BH_GENERATION must be an epoch's first input.
+// 0 or -EINVAL (malformed, or a generation that does not compile: the last good one stays).
+int line_broadcast(struct line *l, const struct bh_rec *rec);
+// A record of one shard, in order. The record must stay until line_epoch().
+int line_shard_take(struct line *l, unsigned shard, const struct bh_rec *rec);
+void line_epoch(struct line *l);
+bool line_is_broadcast(uint16_t kind); // is it line_broadcast's (true) or line_shard_take's?
+
+// What is remembered, for answers. Only between epochs.
+unsigned line_shards(const struct line *l);
+const struct identify *line_identify(const struct line *l, unsigned shard);
+const struct correlate *line_correlate(const struct line *l);
+const struct desired *line_desired(const struct line *l);
+const struct generation *line_generation(const struct line *l);
+uint64_t line_now(const struct line *l);
+int64_t line_wall_minus_boot(const struct line *l);
+struct line_stats {
+    uint64_t events, records, findings, repeats, malformed, refused_inputs;
+};
+void line_stats(const struct line *l, struct line_stats *ret);
