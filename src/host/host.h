@@ -25,16 +25,18 @@ const char *host_kernel(const struct host *h); // release
 // the last component, never waits (FIFO). Fails with -ELOOP, -ENXIO, -EFBIG (> max_bytes; 0: any size).
 int host_open_file(const struct host *h, struct str path, uint64_t max_bytes);
 int host_open_dir(const struct host *h, struct str path);
-// Whole file into b, at most max bytes (-EFBIG).
+// Whole file into b, at most max bytes (-EFBIG). name is one of ours or of the kernel's (no link is followed in its
+// last component).
 int host_read_file(int dirfd, const char *name, size_t max, struct buf *b);
 
 struct boot_ns host_boot_now(void);
 struct wall_ns host_wall_now(void);
 
-// What this kernel can do. Each is found by trying, once; `why` says what refused.
+// What this kernel can do. Each is found by trying, once; `why` says what refused. (CAP_BPF_LOAD isn't called
+// CAP_BPF because <linux/capability.h> has a macro of that name.)
 enum cap_id {
     CAP_ROOT_INIT_NS, // root in the initial user and pid namespace
-    CAP_BTF, CAP_BPF, CAP_TRACING /* tp_btf */, CAP_RINGBUF, CAP_FENTRY, CAP_LSM, CAP_ITER_TASK,
+    CAP_BTF, CAP_BPF_LOAD, CAP_TRACING /* tp_btf */, CAP_RINGBUF, CAP_FENTRY, CAP_LSM, CAP_ITER_TASK,
     CAP_SEND_SIGNAL, CAP_CGROUP2, CAP_CGROUP_SOCK /* cgroup/connect4 */, CAP_FREEZE, CAP_BPFFS,
     CAP_TASK_STORAGE, CAP_BPF_LOOP, CAP_ID_MAX
 };
