@@ -169,6 +169,12 @@ void escape_html(struct buf *b, struct str s); // & < > " ' and what escape_text
 
 // ── JSON, append-only (the hot path's writer; reading is Jansson's) ──────────────────────────
 // Commas are put by the writer. Keys are constants of ours and are not escaped.
+// Jansson has functions of these three names. Ours are other symbols, or Jansson's own calls would land in them;
+// its header comes first, so that including it later changes nothing. Jansson's: (json_object)().
+#include <jansson.h>
+#define json_object(j) json_begin_object(j)
+#define json_array(j)  json_begin_array(j)
+#define json_null(j)   json_put_null(j)
 struct json {
     struct buf *out;
     uint64_t comma; // bit per depth: something was written at this depth

@@ -1,5 +1,4 @@
 // Byte strings, and the nearest word for "did you mean".
-#define _GNU_SOURCE
 #include "base/base.h"
 
 bool str_contains(struct str s, struct str what)

@@ -103,6 +103,8 @@ static inline struct str rec_str(const struct bh_rec *rec, struct bh_span s)
 // Is this a well-formed record within `avail` bytes: size, alignment, version, its kind's fixed part, its spans?
 // 0 or -EBADMSG. Everything that reads captures, segments and rings asks this first.
 int rec_check(const struct bh_rec *rec, size_t avail);
+// The header only: a record of a kind that this version doesn't know can be stepped over when this holds.
+int rec_check_head(const struct bh_rec *rec, size_t avail);
 // The text of a BH_FACT, BH_GENERATION, BH_OPERATOR, BH_OUTCOME, BH_EVICT, BH_COVERAGE record.
 struct str rec_text(const struct bh_rec *rec);
 // Makes such a record in b (resets b). header.time and container are the caller's.
@@ -396,12 +398,15 @@ struct segment_reader {
     struct segment_info info;
     bool closed;         // a foot was seen: complete
     uint64_t records;    // read so far
+    uint64_t skipped;    // of kinds that this version doesn't know
+    uint64_t promised;   // records and skipped, as the foot counts them
     struct str coverage; // from the foot
-    bool hash_ok;
+    bool hash_ok;        // the foot's hashes hold
 };
-// 0, -EBADMSG (not a segment or broken), -EPROTONOSUPPORT (newer version).
+// 0, -EBADMSG (not a segment or broken), -EPROTONOSUPPORT (newer version), -EINVAL (bytes not aligned to 8).
 int segment_open(struct segment_reader *r, const void *bytes, size_t len, struct arena *arena, struct error *err);
-// 1: *ret is the next record, 0: end, -EBADMSG: broken here (r->at says where).
+// 1: *ret is the next record, 0: end, -EBADMSG: broken here (r->at says where). Kinds from a newer writer are
+// stepped over and counted.
 int segment_next(struct segment_reader *r, const struct bh_rec **ret);
 
 // ── interest: what loaded documents need the kernel to send ──────────────────────────────────

@@ -44,10 +44,17 @@ static bool is_text(uint16_t kind)
            kind == BH_EVICT || kind == BH_COVERAGE;
 }
 
-int rec_check(const struct bh_rec *rec, size_t avail)
+int rec_check_head(const struct bh_rec *rec, size_t avail)
 {
     if (avail < sizeof(*rec) || rec->size < sizeof(*rec) || rec->size > avail || rec->size % 8 ||
         rec->version != BH_ABI_VERSION || rec->ring >= BH_RING_MAX || rec->truth >= BH_TRUTH_MAX)
+        return -EBADMSG;
+    return 0;
+}
+
+int rec_check(const struct bh_rec *rec, size_t avail)
+{
+    if (rec_check_head(rec, avail) < 0)
         return -EBADMSG;
     if (is_text(rec->kind)) {
         const struct bh_text *t = REC_AS(rec, bh_text);
