@@ -17,12 +17,17 @@ struct diag {
 };
 struct diag_list {
     struct diag *list;
-    size_t n, cap, errors;
+    size_t n, cap;
+    size_t errors;  // all of them, also those that found no place
+    size_t dropped; // beyond MAX_DIAGS
 };
 enum { MAX_DIAGS = 1000 };
 void diag_list_done(struct diag_list *l);
 void diag_add(struct diag_list *l, enum diag_severity severity, const char *file, unsigned line, unsigned column,
               const char *code, const char *hint, const char *format, ...) _printf_(8, 9);
+// Gives each diagnostic of that file the text of its line. yaml_parse does it for its own; who reports places of a
+// text that parsed calls it once at the end.
+void diag_snippets(struct diag_list *l, const char *file, struct str text);
 // "file:12:3: error: message [BH101]\n    snippet\n      ^\n    hint: …" each; escaped for terminals.
 void diag_text(const struct diag_list *l, struct buf *out);
 void diag_json(const struct diag_list *l, struct json *j); // an array
@@ -47,6 +52,8 @@ struct yaml {
 };
 enum { MAX_YAML_BYTES = 8 << 20, MAX_YAML_DEPTH = 64, MAX_YAML_NODES = 1000000 };
 // All documents of a text, first one returned (NULL: empty). Errors into diags. Memory: the arena.
+// A key that stands twice is a warning and the first one counts (as Falco reads it). An alias shares its anchor's node:
+// the tree may be visited as if expanded, and is at most MAX_YAML_NODES large then.
 struct yaml *yaml_parse(struct arena *a, const char *file, struct str text, struct diag_list *diags, bool *ok);
 struct yaml *yaml_get(const struct yaml *map, const char *key); // NULL: not there, or not a map
 
