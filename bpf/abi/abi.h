@@ -99,6 +99,7 @@ enum bh_truth {
 #define BH_F_COMPAT       (1u << 3) /* a 32-bit system call */
 #define BH_F_FAILED       (1u << 4) /* the call failed; `result` says how */
 #define BH_F_COPY         (1u << 5) /* a process or cgroup record that another shard owns */
+#define BH_F_RENAMED      (1u << 6) /* something was renamed while a path was walked: it may never have been whole */
 
 struct bh_rec {
     bh_u16 kind;
@@ -246,6 +247,9 @@ struct bh_ptrace {
     bh_u32 target; /* tgid, host view; 0 unknown */
     bh_u32 target_container;
     bh_u64 target_start;
+    bh_s32 result;
+    bh_u8 call;      /* BH_CALL_PTRACE, _PROCESS_VM_READV, _PROCESS_VM_WRITEV; request is 0 for the latter two */
+    bh_u8 pad[3];
 };
 
 struct bh_open {
@@ -377,18 +381,22 @@ struct bh_kind_set {
 struct bh_container_entry {
     struct bh_kind_set kinds; /* wanted of it beyond the common set */
     bh_u32 level;
-    bh_u32 pad;
+    bh_u32 state; /* enum bh_container_state */
     /* budgets: tokens (records) and when they were last filled, per ring */
     bh_u64 tokens[2];
     bh_u64 filled[2];
+    bh_u64 cgroup; /* its own cgroup: the entry goes when that one is removed */
 };
+/* What a number turned out to be. Until that is known it is watched as host and container together. */
+enum bh_container_state { BH_CONTAINER_UNDECIDED = 0, BH_CONTAINER_PLAIN = 1, BH_CONTAINER_SEALED = 2 };
 
 /* storms: PERCPU_HASH, key → counts that the agent drains at each tick. */
 struct bh_storm_key {
     bh_u32 container, kind, cause, ring;
 };
 struct bh_storm_value {
-    bh_u64 count, first, last;
+    bh_u64 count, first, last; /* count: since the start; first: in this window; last: ever */
+    bh_u64 window;             /* settings.window when first was set */
 };
 
 /* What the loader sets in `settings` (ARRAY of one; live, changed by the agent at run time). */
@@ -402,6 +410,7 @@ struct bh_settings {
     bh_u64 burst[2];      /* at most so many tokens saved up */
     bh_u32 ring_bytes[2];
     bh_u64 heartbeat;     /* boot time of the core's last turn */
+    bh_u64 window;        /* grows each time the storms are reported */
 };
 
 /* ── rows that refuse an exec ─────────────────────────────────────────────────────────────── */

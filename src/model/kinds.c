@@ -110,6 +110,8 @@ static uint8_t call_of(const struct bh_rec *rec)
         return REC_AS(rec, bh_ns_change) ? REC_AS(rec, bh_ns_change)->call : 0;
     case BH_MOUNT:
         return REC_AS(rec, bh_mount) ? REC_AS(rec, bh_mount)->call : 0;
+    case BH_PTRACE:
+        return REC_AS(rec, bh_ptrace) ? REC_AS(rec, bh_ptrace)->call : 0;
     default:
         return BH_CALL_NONE;
     }
