@@ -31,7 +31,7 @@ struct shard {
     struct kept_write *writes;
     size_t writes_n, writes_cap;
     struct repeats *repeats;
-    uint64_t events, records, malformed;
+    uint64_t events, records, malformed, findings_lost;
 };
 
 struct line {

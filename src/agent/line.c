@@ -348,6 +348,7 @@ void line_stats(const struct line *l, struct line_stats *ret)
         ret->events += l->shards[i].events;
         ret->records += l->shards[i].records;
         ret->malformed += l->shards[i].malformed;
+        ret->findings_lost += l->shards[i].findings_lost;
         ret->repeats += repeats_held(l->shards[i].repeats);
     }
 }

@@ -68,6 +68,6 @@ const struct generation *line_generation(const struct line *l);
 uint64_t line_now(const struct line *l);
 int64_t line_wall_minus_boot(const struct line *l);
 struct line_stats {
-    uint64_t events, records, findings, repeats, malformed, refused_inputs;
+    uint64_t events, records, findings, findings_lost, repeats, malformed, refused_inputs;
 };
 void line_stats(const struct line *l, struct line_stats *ret);

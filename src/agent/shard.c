@@ -53,14 +53,16 @@ static void keep_notice(void *ctx, const struct notice *n)
 static void keep_finding_always(void *ctx, const struct finding *f)
 {
     struct shard *s = ctx;
-    if (s->findings_n >= MAX_EPOCH_FINDINGS)
-        return; // repeats are counted before; this many different ones in one epoch is memory's end
-    void *grown = grow(s->findings, s->findings_n, &s->findings_cap, sizeof(*s->findings));
+    void *grown = s->findings_n < MAX_EPOCH_FINDINGS
+                      ? grow(s->findings, s->findings_n, &s->findings_cap, sizeof(*s->findings))
+                      : NULL;
     struct finding *copy = grown ? finding_copy(s->arena, f) : NULL;
     if (grown)
         s->findings = grown;
-    if (!copy)
+    if (!copy) {
+        s->findings_lost++;
         return;
+    }
     copy->shard = s->number;
     s->findings[s->findings_n] = (struct kept_finding){copy, s->findings_n};
     s->findings_n++;
@@ -133,7 +135,9 @@ bool shard_verdict_finding(struct shard *s, const struct event *e, struct findin
 int shard_take(struct shard *s, const struct bh_rec *rec)
 {
     struct line *l = s->line;
-    s->records++;
+    // Broadcast inputs are no evidence; positions count what came from this shard's rings.
+    if (!line_is_broadcast(rec->kind))
+        s->records++;
     struct event e = {0};
     int r = identify_step(s->identify, rec, &e, keep_notice, s);
     if (r < 0) {
