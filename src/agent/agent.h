@@ -1,30 +1,34 @@
-// agent: the line (pure), the shards, the processes, and nothing else. cli/ starts it through these.
+// agent: the line (pure), the shards, the processes, and nothing else. cli/ starts it through
+// these.
 #pragma once
 
 #include "base/base.h"
 #include "config/config.h"
 #include "output/output.h"
 
-struct agent_options { // what the command line said; NULL/0: default
+struct agent_options {        // what the command line said; NULL/0: default
     const char *config;       // /etc/bulkhead/bulkhead.yaml if that exists
     const char *const *rules; // NULL: from the configuration, else the installed default content
     size_t rules_n;
     const char *const *policies;
     size_t policies_n;
-    const char *state_dir;    // /var/lib/bulkhead
-    const char *runtime_dir;  // /run/bulkhead (lock, socket "api.sock")
-    const char *host_root;    // "/"
-    const char *pin_dir;      // a bpffs folder; NULL: /sys/fs/bpf/bulkhead/1 if a bpffs is there; "": pin nothing
-    const char *format;       // outputs' name; "text"
-    uint64_t for_ns;          // stop by itself
+    const char *state_dir;   // /var/lib/bulkhead
+    const char *runtime_dir; // /run/bulkhead (lock, socket "api.sock")
+    const char *host_root;   // "/"
+    const char *pin_dir; // a bpffs folder; NULL: /sys/fs/bpf/bulkhead/1 if a bpffs is there; "":
+                         // pin nothing
+    const char *format;  // outputs' name; "text"
+    uint64_t for_ns;     // stop by itself
     unsigned shards;
-    const char *record_file;  // also write every input there (a capture)
-    const char *streams_dir;  // also write findings.jsonl, incidents.jsonl, decisions.jsonl, rows.jsonl there
-    bool release;             // on the way out remove rows, links and pins at once
-    bool quiet;               // no findings on standard output
+    const char *record_file; // also write every input there (a capture)
+    const char *streams_dir; // also write findings.jsonl, incidents.jsonl, decisions.jsonl,
+                             // rows.jsonl there
+    bool release;            // on the way out remove rows, links and pins at once
+    bool quiet;              // no findings on standard output
 };
-// Runs until SIGINT, SIGTERM or for_ns. 0, or a negative errno with err: -EPERM/-EOPNOTSUPP/-EBUSY (a second
-// agent): could not run here; -EINVAL: documents are wrong (diagnostics went to standard error).
+// Runs until SIGINT, SIGTERM or for_ns. 0, or a negative errno with err: -EPERM/-EOPNOTSUPP/-EBUSY
+// (a second agent): could not run here; -EINVAL: documents are wrong (diagnostics went to standard
+// error).
 int agent_run(const struct agent_options *o, struct error *err);
 
 struct replay_options {
@@ -35,18 +39,21 @@ struct replay_options {
     const char *const *rules; // instead of the capture's own (what would other rules have said?)
     size_t rules_n;
 };
-// Feeds a capture to the same line; findings go to standard output. -EBADMSG: not a capture, or broken.
+// Feeds a capture to the same line; findings go to standard output. -EBADMSG: not a capture, or
+// broken.
 int agent_replay(const struct replay_options *o, struct error *err);
 
 // Offline entries for verbs that need no running agent.
 // Reads and compiles everything a run would; diags get all errors. 0 or -EINVAL.
-int agent_check(const char *const *rules, size_t rules_n, const char *const *policies, size_t policies_n,
-                const char *config, struct diag_list *diags, size_t *ret_rules);
-int agent_explain(const char *const *rules, size_t rules_n, const char *rule, bool as_json, struct buf *out,
-                  struct diag_list *diags, struct error *err);
+int agent_check(const char *const *rules, size_t rules_n, const char *const *policies,
+                size_t policies_n, const char *config, struct diag_list *diags, size_t *ret_rules);
+int agent_explain(const char *const *rules, size_t rules_n, const char *rule, bool as_json,
+                  struct buf *out, struct diag_list *diags, struct error *err);
 // Where things are, after defaults and BULKHEAD_… environment variables.
 const char *agent_default_state_dir(void);
 const char *agent_default_runtime_dir(void);
 const char *agent_default_rules_dir(void);
-// doctor: what this kernel allows, programs, pins; prove: self-proof in a scratch cgroup. JSON object into j.
-int agent_doctor(const char *host_root, const char *pin_dir, bool prove, struct json *j, bool *ret_can_run, struct error *err);
+// doctor: what this kernel allows, programs, pins; prove: self-proof in a scratch cgroup. JSON
+// object into j.
+int agent_doctor(const char *host_root, const char *pin_dir, bool prove, struct json *j,
+                 bool *ret_can_run, struct error *err);

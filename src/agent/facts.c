@@ -23,7 +23,8 @@ struct facts_source {
     uint64_t next_tag;
 };
 
-int facts_new(const struct host *host, struct pump *pump, struct facts_source **ret, struct error *err)
+int facts_new(const struct host *host, struct pump *pump, struct facts_source **ret,
+              struct error *err)
 {
     struct facts_source *f = calloc(1, sizeof(*f));
     if (!f)
@@ -80,7 +81,8 @@ static void give(struct facts_source *f, uint64_t now, uint32_t container, struc
         pump_input(f->pump, (const void *)rec.ptr);
 }
 
-static void give_problem(struct facts_source *f, uint64_t now, uint32_t container, const char *problem)
+static void give_problem(struct facts_source *f, uint64_t now, uint32_t container,
+                         const char *problem)
 {
     _cleanup_buf_ struct buf text = {0};
     struct json j = json_on(&text);
@@ -115,14 +117,16 @@ static int open_bundle(const struct facts_source *f, struct str bundle)
                : host_open_file(f->host, buf_view(&path), MAX_BUNDLE_BYTES);
 }
 
-// Containers that ran before us have no mkdir caller; their runtime left a state file that names the bundle.
+// Containers that ran before us have no mkdir caller; their runtime left a state file that names
+// the bundle.
 static int open_state(const struct facts_source *f, struct str id)
 {
     static const char *const places[] = {"/run/runc/%.*s/state.json", "/run/crun/%.*s/status",
                                          "/run/containerd/runc/k8s.io/%.*s/state.json",
                                          "/run/containerd/runc/default/%.*s/state.json",
                                          "/run/docker/runtime-runc/moby/%.*s/state.json"};
-    if (id.len == 0 || id.len > 255 || memchr(id.ptr, '/', id.len) || memchr(id.ptr, 0, id.len) || id.ptr[0] == '.')
+    if (id.len == 0 || id.len > 255 || memchr(id.ptr, '/', id.len) || memchr(id.ptr, 0, id.len) ||
+        id.ptr[0] == '.')
         return -ENOENT;
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
         char path[512];
@@ -141,7 +145,8 @@ void facts_want(struct facts_source *f, uint64_t now, const struct container *c)
         if (!f->wanted[i].used)
             w = &f->wanted[i];
     if (!w) {
-        give_problem(f, now, c->number, "too many containers were made at once: facts were not read");
+        give_problem(f, now, c->number,
+                     "too many containers were made at once: facts were not read");
         return;
     }
     enum worker_job job = WORKER_BUNDLE;
@@ -159,15 +164,18 @@ void facts_want(struct facts_source *f, uint64_t now, const struct container *c)
             snprintf(why, sizeof(why), "none");
         else
             snprintf(why, sizeof(why), "config.json cannot be read: %s",
-                     fd == -EFBIG   ? "it is larger than 4 MiB"
-                     : fd == -ELOOP ? "it is a symbolic link"
+                     fd == -EFBIG                    ? "it is larger than 4 MiB"
+                     : fd == -ELOOP                  ? "it is a symbolic link"
                      : fd == -ENXIO || fd == -EINVAL ? "it is not a regular file"
-                                    : strerror(-fd));
+                                                     : strerror(-fd));
         give_problem(f, now, c->number, why);
         return;
     }
-    *w = (struct wanted){.used = true, .container = c->number, .second = job == WORKER_BUNDLE,
-                         .id = str_dup(c->id), .bundle = str_dup(c->bundle)};
+    *w = (struct wanted){.used = true,
+                         .container = c->number,
+                         .second = job == WORKER_BUNDLE,
+                         .id = str_dup(c->id),
+                         .bundle = str_dup(c->bundle)};
     if (submit(f, w, job, fd) < 0) {
         give_problem(f, now, c->number, "the parser was too busy: facts were not read");
         drop(w);

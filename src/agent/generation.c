@@ -1,7 +1,8 @@
 // A generation: documents and rules, compiled once, immutable after.
 #include "agent/line.h"
 
-struct generation *generation_build(const struct sources *s, uint64_t number, struct diag_list *diags)
+struct generation *generation_build(const struct sources *s, uint64_t number,
+                                    struct diag_list *diags)
 {
     struct generation *g = calloc(1, sizeof(*g));
     if (!g) {

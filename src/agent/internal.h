@@ -56,10 +56,12 @@ int shard_init(struct shard *s, struct line *l, unsigned number);
 void shard_done(struct shard *s);
 int shard_take(struct shard *s, const struct bh_rec *rec);
 void shard_epoch_done(struct shard *s);
-// A met row is a finding; made from the verdict's event, its row's words are filled in at the epoch's end.
+// A met row is a finding; made from the verdict's event, its row's words are filled in at the
+// epoch's end.
 bool shard_verdict_finding(struct shard *s, const struct event *e, struct finding *ret);
 
-// Repeats: the same finding of the same process again within REPEAT_NS is counted, and said once at its end.
+// Repeats: the same finding of the same process again within REPEAT_NS is counted, and said once at
+// its end.
 enum { MAX_REPEATS = 4096 };
 #define REPEAT_NS (10 * NSEC_PER_SEC)
 struct repeats *repeats_new(void);

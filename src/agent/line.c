@@ -1,5 +1,5 @@
-// The line's half that works across containers: generations, correlate, decide, desired state. Runs at the end of
-// each epoch, on one thread, when no shard moves.
+// The line's half that works across containers: generations, correlate, decide, desired state. Runs
+// at the end of each epoch, on one thread, when no shard moves.
 #include "agent/internal.h"
 
 #include <errno.h>
@@ -50,7 +50,8 @@ void line_free(struct line *l)
 
 bool line_is_broadcast(uint16_t kind)
 {
-    return kind >= BH_KIND_USER || kind == BH_TASK || kind == BH_CGROUP_SCAN || kind == BH_RESOURCE;
+    return kind >= BH_KIND_USER || kind == BH_TASK || kind == BH_CGROUP_SCAN ||
+           kind == BH_RESOURCE || kind == BH_STORM;
 }
 
 static void emit_row(void *ctx, const struct row *r, enum row_change change)
@@ -105,7 +106,8 @@ int line_broadcast(struct line *l, const struct bh_rec *rec)
     if (rec->kind == BH_TICK)
         l->wall_minus_boot = (int64_t)(REC_AS(rec, bh_tick)->wall - rec->time);
     l->now = MAX(l->now, rec->time);
-    // Shards hold no reference to the generation between epochs, so it may change here, before they move.
+    // Shards hold no reference to the generation between epochs, so it may change here, before they
+    // move.
     int r = rec->kind == BH_GENERATION ? take_generation(l, rec) : 0;
     for (unsigned i = 0; i < l->shards_n; i++)
         shard_take(&l->shards[i], rec);
@@ -140,7 +142,8 @@ static void take_operator(struct line *l, const struct bh_rec *rec)
     struct str text = rec_text(rec);
     json_t *word = json_loadb(text.ptr, text.len, 0, NULL);
     if (str_eq(member(word, "what"), STR("incident")))
-        correlate_word(l->correlate, number(word, "number"), member(word, "word"), emit_incident, l, NULL);
+        correlate_word(l->correlate, number(word, "number"), member(word, "word"), emit_incident, l,
+                       NULL);
     else if (str_eq(member(word, "what"), STR("row")))
         desired_undo(l->desired, number(word, "number"), l->now, emit_row, l);
     else
@@ -214,8 +217,12 @@ static void take_writes(struct line *l)
     for (unsigned i = 0; i < l->shards_n; i++)
         for (size_t n = 0; n < l->shards[i].writes_n; n++) {
             const struct kept_write *w = &l->shards[i].writes[n];
-            struct correlate_write note = {.lineage = w->lineage, .container = w->container, .dev = w->dev,
-                                           .ino = w->ino, .time = {w->time}, .path = w->path};
+            struct correlate_write note = {.lineage = w->lineage,
+                                           .container = w->container,
+                                           .dev = w->dev,
+                                           .ino = w->ino,
+                                           .time = {w->time},
+                                           .path = w->path};
             correlate_note_write(l->correlate, &note);
         }
 }
@@ -281,7 +288,8 @@ static void take_findings(struct line *l)
     }
     for (unsigned i = 0; i < l->shards_n; i++)
         for (size_t k = 0; k < l->shards[i].findings_n; k++)
-            all[at++] = (struct merged){l->shards[i].findings[k].finding, i, l->shards[i].findings[k].order};
+            all[at++] = (struct merged){l->shards[i].findings[k].finding, i,
+                                        l->shards[i].findings[k].order};
     qsort(all, n, sizeof(*all), by_time);
     for (size_t k = 0; k < n; k++) {
         struct finding *f = all[k].finding;

@@ -1,10 +1,11 @@
-// The line: step(state, input) → outputs. No clock, file, socket or random number in here; whatever comes from
-// outside comes as a record, and a capture is the sequence of those records. Live runs, replay, golden tests and
-// recovery are this same code.
+// The line: step(state, input) → outputs. No clock, file, socket or random number in here; whatever
+// comes from outside comes as a record, and a capture is the sequence of those records. Live runs,
+// replay, golden tests and recovery are this same code.
 //
-// An epoch is the unit: broadcast inputs (facts, ticks, generations, words, outcomes, the scan), then each shard's
-// own records, then line_epoch(), which merges what the shards found and runs what works across containers.
-// line_shard_take() of different shards may run on different threads between line_broadcast() and line_epoch().
+// An epoch is the unit: broadcast inputs (facts, ticks, generations, words, outcomes, the scan),
+// then each shard's own records, then line_epoch(), which merges what the shards found and runs
+// what works across containers. line_shard_take() of different shards may run on different threads
+// between line_broadcast() and line_epoch().
 #pragma once
 
 #include "base/base.h"
@@ -26,7 +27,8 @@ struct generation {
     struct ruleset *rules;
 };
 // NULL with diagnostics where a document or a rule is wrong. The caller owns it.
-struct generation *generation_build(const struct sources *s, uint64_t number, struct diag_list *diags);
+struct generation *generation_build(const struct sources *s, uint64_t number,
+                                    struct diag_list *diags);
 void generation_free(struct generation *g);
 
 // Where outputs go. Each pointer is good during the call only. Any member may be NULL.
@@ -38,9 +40,12 @@ struct line_sinks {
     void (*row)(void *ctx, const struct row *r, enum row_change change, uint64_t time);
     void (*generation)(void *ctx, const struct generation *g);
     // What the core must do for identify: facts wanted, a cgroup to seal, a table that was full.
-    void (*notice)(void *ctx, unsigned shard, enum notice_kind kind, uint32_t container, struct str text);
-    // An event that detectors saw, before the epoch ends, on the shard's thread (taps; not part of the pure output).
-    void (*event)(void *ctx, unsigned shard, const struct event *e, const struct rule_env *env, struct rule_scratch *scratch);
+    void (*notice)(void *ctx, unsigned shard, enum notice_kind kind, uint32_t container,
+                   struct str text);
+    // An event that detectors saw, before the epoch ends, on the shard's thread (taps; not part of
+    // the pure output).
+    void (*event)(void *ctx, unsigned shard, const struct event *e, const struct rule_env *env,
+                  struct rule_scratch *scratch);
 };
 struct line_options {
     unsigned shards;
@@ -51,8 +56,9 @@ struct line_options {
 struct line *line_new(const struct line_options *o);
 void line_free(struct line *l);
 
-// An input for every shard and for what works across containers. A BH_GENERATION must be an epoch's first input.
-// 0 or -EINVAL (malformed, or a generation that does not compile: the last good one stays).
+// An input for every shard and for what works across containers. A BH_GENERATION must be an epoch's
+// first input. 0 or -EINVAL (malformed, or a generation that does not compile: the last good one
+// stays).
 int line_broadcast(struct line *l, const struct bh_rec *rec);
 // A record of one shard, in order. The record must stay until line_epoch().
 int line_shard_take(struct line *l, unsigned shard, const struct bh_rec *rec);

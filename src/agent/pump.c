@@ -6,9 +6,9 @@
 #include <semaphore.h>
 
 enum {
-    DRAIN_RECORDS = 256,        // per call: bulk before critical, so the window of their merge
-    EPOCH_RECORDS = 8192,       // per shard
-    EPOCH_BYTES = 2 << 20,      // per shard; the recorder's memory must hold an epoch
+    DRAIN_RECORDS = 256,   // per call: bulk before critical, so the window of their merge
+    EPOCH_RECORDS = 8192,  // per shard
+    EPOCH_BYTES = 2 << 20, // per shard; the recorder's memory must hold an epoch
     SEGMENTS_REMEMBERED = 64,
 };
 
@@ -44,7 +44,8 @@ static int take(void *ctx, const struct bh_rec *rec)
     uint64_t segment = 0, offset;
     s->position++;
     if (s->recorder && recorder_take(s->recorder, rec, &kept, &segment, &offset) == 0 &&
-        (s->segments_n == 0 || s->segments[(s->segments_n - 1) % SEGMENTS_REMEMBERED].segment != segment)) {
+        (s->segments_n == 0 ||
+         s->segments[(s->segments_n - 1) % SEGMENTS_REMEMBERED].segment != segment)) {
         s->segments[s->segments_n % SEGMENTS_REMEMBERED].segment = segment;
         s->segments[s->segments_n % SEGMENTS_REMEMBERED].first = s->position;
         s->segments_n++;
@@ -150,7 +151,8 @@ bool pump_has_inputs(const struct pump *p)
 int pump_epoch(struct pump *p)
 {
     int total = 0, result = 0;
-    // Taking an input may bring forth the next one (a row's outcome): that belongs to the next epoch.
+    // Taking an input may bring forth the next one (a row's outcome): that belongs to the next
+    // epoch.
     struct buf inputs = p->inputs;
     p->inputs = (struct buf){0};
     for (size_t at = 0; at + sizeof(struct bh_rec) <= inputs.len; total++) {

@@ -1,6 +1,6 @@
-// The same finding of the same process again is counted, not said again: an attacker (or a busy program) that does
-// one thing a thousand times gives one alert and one count, not a thousand alerts, and nothing is forgotten.
-// Pure: time comes with the findings and ticks.
+// The same finding of the same process again is counted, not said again: an attacker (or a busy
+// program) that does one thing a thousand times gives one alert and one count, not a thousand
+// alerts, and nothing is forgotten. Pure: time comes with the findings and ticks.
 #include "agent/internal.h"
 
 struct repeat {
@@ -36,10 +36,12 @@ static uint64_t key_of(const struct finding *f)
         uint64_t rule, output, start, exec;
         uint32_t tgid, container;
     } k = {hash64(f->rule.ptr, f->rule.len), 0, f->start, f->exec, f->tgid, f->container};
-    // The output carries what the rule's author found telling; times within it would make all differ.
+    // The output carries what the rule's author found telling; times within it would make all
+    // differ.
     for (size_t i = 0; i < f->fields_n; i++) {
         const struct finding_field *field = &f->fields[i];
-        if (field->type == FIELD_TIME || field->type == FIELD_DURATION || str_eq(field->key, STR("evt.num")))
+        if (field->type == FIELD_TIME || field->type == FIELD_DURATION ||
+            str_eq(field->key, STR("evt.num")))
             continue;
         k.output = k.output * 31 + hash64(field->text.ptr, field->text.len);
     }

@@ -1,4 +1,5 @@
-// Replay: a capture's inputs through the same line. No kernel, no clock: times come with the records.
+// Replay: a capture's inputs through the same line. No kernel, no clock: times come with the
+// records.
 #include "agent/agent.h"
 #include "agent/streams.h"
 
@@ -49,8 +50,8 @@ static void on_row(void *ctx, const struct row *row, enum row_change change, uin
 }
 
 // Other rules in place of the capture's: the generation's documents stay, its rules are exchanged.
-static int with_other_rules(const struct bh_rec *rec, const struct replay_options *o, struct buf *ret,
-                            struct error *err)
+static int with_other_rules(const struct bh_rec *rec, const struct replay_options *o,
+                            struct buf *ret, struct error *err)
 {
     struct sources had = {0}, now = {0};
     struct diag_list diags = {0};
@@ -78,7 +79,8 @@ static int with_other_rules(const struct bh_rec *rec, const struct replay_option
     if (r == 0) {
         _cleanup_buf_ struct buf packed = {0};
         sources_pack(&all, &packed);
-        rec_make_text(ret, BH_GENERATION, rec->time, 0, REC_AS(rec, bh_text)->what, buf_view(&packed));
+        rec_make_text(ret, BH_GENERATION, rec->time, 0, REC_AS(rec, bh_text)->what,
+                      buf_view(&packed));
     }
     generation_free(tried);
     free(all.list);
@@ -107,9 +109,11 @@ static int feed(struct line *line, struct segment_reader *reader, const struct r
                 return r;
             rec = (const void *)other.ptr;
         }
-        r = line_is_broadcast(rec->kind) ? line_broadcast(line, rec) : line_shard_take(line, rec->shard, rec);
+        r = line_is_broadcast(rec->kind) ? line_broadcast(line, rec)
+                                         : line_shard_take(line, rec->shard, rec);
         if (r < 0 && rec->kind == BH_GENERATION)
-            return error_set(err, -EBADMSG, "record %llu: the capture's configuration does not compile here",
+            return error_set(err, -EBADMSG,
+                             "record %llu: the capture's configuration does not compile here",
                              (unsigned long long)n);
     }
     if (r < 0)
@@ -117,10 +121,11 @@ static int feed(struct line *line, struct segment_reader *reader, const struct r
                          (unsigned long long)n, reader->at);
     line_epoch(line);
     if (!reader->closed)
-        fprintf(stderr, "bulkhead: %s has no end: its writer was stopped; replayed %llu records\n", o->file,
-                (unsigned long long)n);
+        fprintf(stderr, "bulkhead: %s has no end: its writer was stopped; replayed %llu records\n",
+                o->file, (unsigned long long)n);
     else if (!reader->hash_ok)
-        return error_set(err, -EBADMSG, "%s was changed after it was written (its hash does not fit)", o->file);
+        return error_set(err, -EBADMSG,
+                         "%s was changed after it was written (its hash does not fit)", o->file);
     return 0;
 }
 

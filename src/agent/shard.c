@@ -78,16 +78,16 @@ static void keep_finding(void *ctx, const struct finding *f)
 static void keep_write(struct shard *s, const struct event *e)
 {
     const struct bh_open *o = REC_AS(e->rec, bh_open);
-    if (!o || !e->process || (o->flags & O_ACCMODE) == O_RDONLY || s->writes_n >= MAX_EPOCH_WRITES ||
-        (o->file.mode & S_IFMT) != S_IFREG)
+    if (!o || !e->process || (o->flags & O_ACCMODE) == O_RDONLY ||
+        s->writes_n >= MAX_EPOCH_WRITES || (o->file.mode & S_IFMT) != S_IFREG)
         return;
     void *grown = grow(s->writes, s->writes_n, &s->writes_cap, sizeof(*s->writes));
     if (!grown)
         return;
     s->writes = grown;
     s->writes[s->writes_n++] = (struct kept_write){
-        e->process->lineage, o->file.dev, o->file.ino, e->rec->time, e->container->number,
-        arena_str(s->arena, rec_str(e->rec, o->path))};
+        e->process->lineage, o->file.dev,          o->file.ino,
+        e->rec->time,        e->container->number, arena_str(s->arena, rec_str(e->rec, o->path))};
 }
 
 bool shard_verdict_finding(struct shard *s, const struct event *e, struct finding *f)
@@ -127,8 +127,9 @@ bool shard_verdict_finding(struct shard *s, const struct event *e, struct findin
         .objects_n = 1,
     };
     for (const struct process *p = e->process; p && f->chain_n < MAX_LINEAGE; p = p->parent)
-        f->chain[f->chain_n++] = (struct lineage_step){p->tgid, p->start, p->image ? p->image->comm : STR_NULL,
-                                                       p->image ? p->image->path : STR_NULL};
+        f->chain[f->chain_n++] =
+            (struct lineage_step){p->tgid, p->start, p->image ? p->image->comm : STR_NULL,
+                                  p->image ? p->image->path : STR_NULL};
     return true;
 }
 

@@ -9,7 +9,8 @@
 #include <time.h>
 
 enum stream { STREAM_FINDINGS, STREAM_INCIDENTS, STREAM_DECISIONS, STREAM_ROWS, STREAM_MAX };
-static const char *const stream_names[] = {"findings.jsonl", "incidents.jsonl", "decisions.jsonl", "rows.jsonl"};
+static const char *const stream_names[] = {"findings.jsonl", "incidents.jsonl", "decisions.jsonl",
+                                           "rows.jsonl"};
 
 struct streams {
     struct lines_out out[STREAM_MAX];
@@ -19,7 +20,8 @@ struct streams {
 int streams_open(const char *dir, struct streams **ret, struct error *err)
 {
     if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-        return error_set(err, -errno, "cannot make the streams folder %s: %s", dir, strerror(errno));
+        return error_set(err, -errno, "cannot make the streams folder %s: %s", dir,
+                         strerror(errno));
     struct streams *s = calloc(1, sizeof(*s));
     if (!s)
         return error_set(err, -ENOMEM, "out of memory");
@@ -27,7 +29,8 @@ int streams_open(const char *dir, struct streams **ret, struct error *err)
     for (int i = 0; i < STREAM_MAX; i++) {
         s->out[i] = (struct lines_out){.fd = -1, .waits = true};
         if (r == 0) {
-            s->out[i].fd = openat(at, stream_names[i], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+            s->out[i].fd =
+                openat(at, stream_names[i], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
             r = s->out[i].fd < 0 ? -errno : 0;
         }
     }
@@ -51,7 +54,8 @@ int streams_close(struct streams *s, struct error *err)
             continue;
         lines_out_done(&s->out[i]);
         if (s->out[i].error < 0)
-            r = error_set(err, s->out[i].error, "cannot write %s: %s", stream_names[i], strerror(-s->out[i].error));
+            r = error_set(err, s->out[i].error, "cannot write %s: %s", stream_names[i],
+                          strerror(-s->out[i].error));
         close(s->out[i].fd);
     }
     buf_done(&s->line);
@@ -126,7 +130,8 @@ void lines_out_add(struct lines_out *o, struct str line)
         lines_out_flush(o);
 }
 
-// A pipe that polls writable takes PIPE_BUF (4,096) bytes without waiting; so does a terminal; files always do.
+// A pipe that polls writable takes PIPE_BUF (4,096) bytes without waiting; so does a terminal;
+// files always do.
 void lines_out_flush(struct lines_out *o)
 {
     size_t done = 0;
@@ -184,7 +189,8 @@ static void capture_write(struct capture *c)
     buf_reset(&c->pending);
 }
 
-int capture_open(const char *path, const struct segment_info *info, struct capture **ret, struct error *err)
+int capture_open(const char *path, const struct segment_info *info, struct capture **ret,
+                 struct error *err)
 {
     struct capture *c = calloc(1, sizeof(*c));
     if (!c)

@@ -1,0 +1,226 @@
+// What the line says goes to: the ledger, memory, streams, standard output, readers over the API,
+// the reconciler.
+#include "agent/core.h"
+
+#include <errno.h>
+
+static struct wall_ns wall_of(const struct core *c, uint64_t boot)
+{
+    return (struct wall_ns){boot + (uint64_t)line_wall_minus_boot(c->line)};
+}
+
+void core_entry(struct core *c, enum entry_kind kind, struct str payload)
+{
+    struct error err = {0};
+    uint64_t index;
+    if (ledger_append(c->ledger, kind, wall_of(c, line_now(c->line)).ns, payload, &index, &err) ==
+        0) {
+        c->entries++;
+        c->ledger_problem[0] = 0;
+        return;
+    }
+    if (c->ledger_failures++ == 0)
+        fprintf(stderr,
+                "bulkhead: the ledger takes no more entries: %s; findings are still shown\n",
+                err.message);
+    snprintf(c->ledger_problem, sizeof(c->ledger_problem),
+             "the ledger takes no more entries: %.200s", err.message);
+}
+
+static void to_ledger(struct core *c, enum entry_kind kind)
+{
+    core_entry(c, kind, buf_view(&c->text));
+}
+
+static void on_finding(void *ctx, const struct finding *f)
+{
+    struct core *c = ctx;
+    uint64_t segment;
+    if (pump_segment_at(c->pump, f->shard, f->offset, &segment))
+        recorder_keep(c->recorders[f->shard], segment);
+    if (c->streams)
+        streams_finding(c->streams, f);
+    memory_finding(c->memory, f);
+    buf_reset(&c->text);
+    struct json j = json_on(&c->text);
+    finding_json(&j, f);
+    to_ledger(c, f->kind == BH_LOSS || f->kind == BH_STORM ? ENTRY_LOSS : ENTRY_FINDING);
+    for (size_t i = 0; i < MAX_FINDING_STREAMS; i++)
+        if (c->finding_streams[i])
+            control_line(c->control, c->finding_streams[i], buf_view(&c->text));
+    if (c->o.quiet)
+        return;
+    buf_reset(&c->text);
+    c->output->finding(f, &c->text);
+    lines_out_add(&c->out, buf_view(&c->text));
+    lines_out_flush(&c->out);
+}
+
+static void on_incident(void *ctx, const struct incident *i)
+{
+    struct core *c = ctx;
+    if (c->streams)
+        streams_incident(c->streams, i);
+    buf_reset(&c->text);
+    struct json j = json_on(&c->text);
+    incident_json(&j, i);
+    to_ledger(c, ENTRY_INCIDENT);
+}
+
+static void on_decision(void *ctx, const struct decision *d)
+{
+    struct core *c = ctx;
+    if (c->streams)
+        streams_decision(c->streams, d);
+    memory_decision(c->memory, d, wall_of(c, d->time.ns));
+    buf_reset(&c->text);
+    struct json j = json_on(&c->text);
+    decision_json(&j, d);
+    to_ledger(c, ENTRY_DECISION);
+}
+
+static void on_outcome(void *ctx, const struct outcome *o)
+{
+    struct core *c = ctx;
+    memory_outcome(c->memory, o, line_now(c->line), wall_of(c, line_now(c->line)));
+    buf_reset(&c->text);
+    struct json j = json_on(&c->text);
+    outcome_json(&j, o);
+    to_ledger(c, ENTRY_OUTCOME);
+    core_input_text(c, BH_OUTCOME, 0, 0, buf_view(&c->text));
+}
+
+static void on_row(void *ctx, const struct row *r, enum row_change change, uint64_t time)
+{
+    struct core *c = ctx;
+    if (c->streams)
+        streams_row(c->streams, r, change, time);
+    memory_row(c->memory, r, change, time, wall_of(c, time));
+    buf_reset(&c->text);
+    struct json j = json_on(&c->text);
+    row_json(&j, r, change, time);
+    to_ledger(c, ENTRY_ROW);
+    reconcile_row(c->reconcile, r, change, on_outcome, c);
+}
+
+static void on_generation(void *ctx, const struct generation *g)
+{
+    struct core *c = ctx;
+    char id[ID_TEXT_MAX];
+    c->config = g->documents->agent;
+    c->generation = g->number;
+    memset(&c->base_interest, 0, sizeof(c->base_interest));
+    interest_base(&c->base_interest);
+    ruleset_interest(g->rules, &c->base_interest);
+    buf_reset(&c->text);
+    struct json j = json_on(&c->text);
+    json_object(&j);
+    json_ku64(&j, "generation", g->number);
+    json_kcstr(&j, "id", id_text(g->id, id));
+    json_ku64(&j, "rules", ruleset_rules(g->rules));
+    json_ku64(&j, "policies", g->documents->policies_n);
+    json_object_end(&j);
+    to_ledger(c, ENTRY_GENERATION);
+}
+
+static void on_notice(void *ctx, unsigned shard, enum notice_kind kind, uint32_t number,
+                      struct str text)
+{
+    struct core *c = ctx;
+    const struct container *container = identify_container(line_identify(c->line, shard), number);
+    switch (kind) {
+    case NOTICE_WANT_FACTS:
+        if (container)
+            facts_want(c->facts, line_now(c->line), container);
+        break;
+    case NOTICE_SEAL:
+        if (container)
+            sense_seal(c->sense, container->cgroup, number);
+        break;
+    case NOTICE_CONTAINER_GONE:
+        sense_forget(c->sense, container ? container->cgroup : 0, number);
+        break;
+    case NOTICE_EVICTED:
+        core_input_text(c, BH_EVICT, number, 0, text);
+        break;
+    case NOTICE_CONTAINER_KNOWN:
+    case NOTICE_CONTAINER_STARTED:
+        break;
+    }
+}
+
+static void on_event(void *ctx, unsigned shard, const struct event *e, const struct rule_env *env,
+                     struct rule_scratch *scratch)
+{
+    tap_event(ctx, shard, e, env, scratch);
+}
+
+struct line_sinks core_sinks(struct core *c)
+{
+    return (struct line_sinks){.ctx = c,
+                               .finding = on_finding,
+                               .incident = on_incident,
+                               .decision = on_decision,
+                               .row = on_row,
+                               .generation = on_generation,
+                               .notice = on_notice,
+                               .event = on_event};
+}
+
+static void on_sealed(void *ctx, const struct sealed_segment *s)
+{
+    struct core *c = ctx;
+    char hash[65];
+    hex_of(s->sha256, sizeof(s->sha256), hash);
+    buf_reset(&c->text);
+    struct json j = json_on(&c->text);
+    json_object(&j);
+    json_kcstr(&j, "name", s->name);
+    json_ku64(&j, "shard", s->shard);
+    json_ku64(&j, "segment", s->segment);
+    json_kcstr(&j, "sha256", hash);
+    json_ku64(&j, "bytes", s->bytes);
+    json_ku64(&j, "records", s->records);
+    json_ku64(&j, "first", s->first);
+    json_ku64(&j, "last", s->last);
+    json_key(&j, "coverage");
+    json_raw(&j, s->coverage.len ? s->coverage : STR("{}"));
+    json_object_end(&j);
+    to_ledger(c, ENTRY_SEGMENT);
+}
+
+struct cover_of {
+    struct core *core;
+    unsigned shard;
+};
+
+static int cover(void *ctx, const struct container *container)
+{
+    struct core *c = ((struct cover_of *)ctx)->core;
+    unsigned shard = container->number % c->shards;
+    if (shard != ((struct cover_of *)ctx)->shard)
+        return 0; // every shard knows all containers; each speaks of its own
+    struct bh_kind_set kinds = container->number == 0 || container->type != CONTAINER_OCI
+                                   ? c->base_interest.host
+                                   : c->base_interest.containers;
+    if (container->level > 0)
+        kinds = (struct bh_kind_set){{~0ULL, ~0ULL}};
+    uint64_t lost = 0;
+    for (size_t i = 0; i < c->held_back_n; i++)
+        if (c->held_back[i].container == container->number)
+            lost = c->held_back[i].count;
+    recorder_coverage(c->recorders[shard], container->number, &kinds, container->level, lost);
+    return 0;
+}
+
+void core_seal(struct core *c, uint64_t age_ns)
+{
+    struct error err = {0};
+    for (unsigned i = 0; i < c->shards; i++) {
+        struct cover_of of = {c, i};
+        identify_containers(line_identify(c->line, i), cover, &of);
+        if (recorder_seal(c->recorders[i], host_boot_now().ns, age_ns, on_sealed, c, &err) < 0 &&
+            c->ledger_failures++ == 0)
+            fprintf(stderr, "bulkhead: a segment could not be written: %s\n", err.message);
+    }
+}
