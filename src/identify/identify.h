@@ -30,6 +30,7 @@ struct notice {
     enum notice_kind kind;
     const struct container *container;
     struct str text;
+    uint64_t cgroup; // SEAL: the cgroup to seal: the container's own, or one below it that was made before it was sealed
 };
 typedef void (*identify_notice)(void *ctx, const struct notice *n);
 
@@ -48,6 +49,11 @@ int identify_containers(const struct identify *i, identify_each_container f, voi
 int identify_processes(const struct identify *i, identify_each_process f, void *ctx);
 struct identify_stats {
     uint64_t processes, images, containers, bytes, evicted_processes, evicted_containers, unknown_processes, malformed;
+    uint64_t images_refused; // no room: the process has no image
+    uint64_t lost_exits;     // ends seen only because the number was given again
+    uint64_t late_records;   // records that belong to the image before the last exec
+    uint64_t facts_refused;  // BH_FACT records that said nothing usable
+    uint64_t overflowed;     // records of containers that found no room in the table
 };
 void identify_stats(const struct identify *i, struct identify_stats *ret);
 
