@@ -226,8 +226,10 @@ static void seal_if_due(struct identify *i, struct reg *r)
     // Above it: folders that looked like the container because they were made from its bundle.
     struct reg *a = parent_of(i, r), *q;
     for (int n = 0; a && n < MAX_ANCESTRY; n++, a = parent_of(i, a))
-        if (a->pub.type == CONTAINER_OCI && !a->sealed && !a->entered)
+        if (a->pub.type == CONTAINER_OCI && !a->sealed && !a->entered) {
             a->pub.type = CONTAINER_CGROUP;
+            tell(i, a->pub.number, NOTICE_PLAIN, a, a->pub.cgroup, STR_NULL);
+        }
     TAILQ_FOREACH(q, &i->live_regs, order)
     if (q != r && !q->as && lies_in(i, q, r))
         joins(i, q, r);
@@ -406,6 +408,7 @@ void reg_take_fact(struct identify *i, const struct bh_rec *rec, struct str text
         i->stats.facts_refused++;
         return;
     }
+    r->answered = r->asked;
     if (extra.none || (extra.cgroups_path.len && r->pub.cgroup_path.len &&
                        !cgroup_fits(r->pub.cgroup_path, extra.cgroups_path))) {
         // No bundle there, or another cgroup's: a plain cgroup.
@@ -416,6 +419,8 @@ void reg_take_fact(struct identify *i, const struct bh_rec *rec, struct str text
             r->entered = false; // its first process may know better
             reg_entered(i, r, TAILQ_FIRST(&r->live));
         }
+        if (r->answered >= r->asked && !r->as)
+            tell(i, number, NOTICE_PLAIN, r, r->pub.cgroup, STR_NULL);
         return;
     }
     pool_free(&i->facts, r->facts, r->facts_class);

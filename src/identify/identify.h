@@ -24,6 +24,7 @@ enum notice_kind {
     NOTICE_CONTAINER_STARTED, // its own first program runs now
     NOTICE_CONTAINER_GONE,
     NOTICE_SEAL,            // sense_seal it
+    NOTICE_PLAIN,           // no container of its own after all: a plain cgroup
     NOTICE_EVICTED,         // a table was full: a BH_EVICT is to be recorded (text says what)
 };
 struct notice {

@@ -93,7 +93,7 @@ struct reg {
     struct str cwd;                // of its maker
     uint64_t evicted, evicted_told, evict_time;
     uint64_t losses_before; // losses when it was made: none of them touched it
-    uint8_t text_class, facts_class, asked, rank;
+    uint8_t text_class, facts_class, asked, answered, rank;
     bool placeholder, sealed, entered, storm, host_mnt, no_bundle;
 };
 TAILQ_HEAD(reg_list, reg);
