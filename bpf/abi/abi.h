@@ -444,11 +444,17 @@ struct bh_exec_key {
 struct bh_exec_row {
     bh_u64 row;      /* desired-state number, reported back */
     bh_u64 until;    /* boot ns; past it the row is not there. 0: no end */
-    bh_u64 ctime;    /* INODE: ns, must fit */
+    bh_u64 ctime;    /* INODE: ns, must fit. NOT_IN_IMAGE: when the container was made, ns since 1970; 0: unknown */
     bh_u32 action;   /* enum bh_action */
-    bh_u32 priority;
-    char path[BH_ROW_PATH_MAX]; /* PATH: compared in full, so a hash collision denies nothing */
+    bh_s32 priority; /* of all rows that fit the highest wins; then the container's own; then DENY */
+    bh_u32 flags;    /* BH_ROW_… */
+    bh_u8 id[12];    /* the row's id: an agent that starts again knows what the one before it wrote */
+    char path[BH_ROW_PATH_MAX]; /* PATH: compared in full, so a hash collision denies nothing. Zeroes behind it */
 };
+/* An exec by a process that still is the runtime is let pass: its parent runs outside the container, in the same mount
+ * namespace (runc executes a copy of itself from a memfd inside the container's cgroup). */
+#define BH_ROW_SPARE_RUNTIME (1u << 0)
+BH_ASSERT(sizeof(struct bh_exec_row) == 304);
 
 /* FNV-1a over the path's bytes; the same loop in the kernel and here. */
 #define BH_FNV_START 0xcbf29ce484222325ULL
