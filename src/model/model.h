@@ -210,11 +210,16 @@ struct finding_field {
     bool null;
     struct str text;  // as Falco prints it
     uint64_t number;  // I64, U64, BOOL, TIME, DURATION, PORT
+    const struct str *items; // STRINGS: the list itself; NULL: text is all there is
+    size_t items_n;
 };
-// An object that findings can share across processes and containers.
+// An object that findings can share across processes and containers. Whoever fills it sets the two flags only where
+// it knows: correlate joins attacks by what was written, never by a file of the image that everybody opens.
 struct object_ref {
     uint64_t dev, ino;
     struct str path;
+    bool written; // this act opened a regular file for writing (O_WRONLY, O_RDWR, O_TRUNC) or made it (O_CREAT, created)
+    bool foreign; // known to be no part of an image: overlay's upper layer, a memfd, unlinked (BH_FILE_UPPER, _MEMFD, _UNLINKED)
 };
 enum { MAX_FINDING_FIELDS = 64, MAX_LINEAGE = 16, MAX_OBJECTS = 4 };
 struct lineage_step { // a process of the chain, the acting one first
@@ -255,6 +260,7 @@ struct finding {
     uint64_t segment, offset; // evidence
 };
 void finding_json(struct json *j, const struct finding *f); // one object; keys are stable (docs/formats/finding.md)
+void finding_field_json(struct json *j, const struct finding_field *f); // key and typed value, into an object
 struct id finding_id(const struct finding *f); // from rule, container, process, time, evidence
 // Deep copy into an arena; NULL without memory.
 struct finding *finding_copy(struct arena *a, const struct finding *f);
@@ -348,6 +354,8 @@ const char *action_name(enum bh_action a);
 const char *effect_name(enum bh_effect e); // "refused", "killed-before", "killed-after", "would-refuse"
 const char *truth_name(enum bh_truth t);
 const char *storm_cause_name(enum bh_storm_cause c);
+const char *ring_name(enum bh_ring r);
+const char *row_change_name(enum row_change c);
 void row_json(struct json *j, const struct row *r, enum row_change change, uint64_t time);
 
 // What the reconciler did with a row, read back from the kernel.
