@@ -1,7 +1,8 @@
 // Findings: their id, their JSON, and a copy that outlives the event.
 #include "model/internal.h"
 
-// What the id is made of, in one order for all time. A struct would have holes with whatever was on the stack.
+// What the id is made of, in one order for all time. A struct would have holes with whatever was on
+// the stack.
 static void put(struct buf *b, const void *bytes, size_t len)
 {
     uint64_t n = len;
@@ -12,8 +13,8 @@ static void put(struct buf *b, const void *bytes, size_t len)
 struct id finding_id(const struct finding *f)
 {
     _cleanup_buf_ struct buf b = {0};
-    const uint64_t numbers[] = {f->container, f->tgid, f->start,   f->exec,   f->time.ns,
-                                f->kind,      f->row,  f->shard,   f->segment, f->offset};
+    const uint64_t numbers[] = {f->container, f->tgid, f->start, f->exec,    f->time.ns,
+                                f->kind,      f->row,  f->shard, f->segment, f->offset};
     put(&b, f->detector ? f->detector : "", f->detector ? strlen(f->detector) : 0);
     put(&b, f->rule.ptr, f->rule.len);
     put(&b, numbers, sizeof(numbers));
@@ -65,7 +66,13 @@ static void field_value(struct json *j, const struct finding_field *f)
     case FIELD_TIME:
     case FIELD_DURATION:
     case FIELD_PORT:
-        json_u64(j, f->number);
+        // Many readers hold integers in 63 bits and refuse the whole text for one that is larger.
+        if (f->number > INT64_MAX) {
+            char digits[24];
+            snprintf(digits, sizeof(digits), "%llu", (unsigned long long)f->number);
+            json_cstr(j, digits);
+        } else
+            json_u64(j, f->number);
         break;
     case FIELD_BOOL:
         json_bool(j, f->number != 0);

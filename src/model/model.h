@@ -296,8 +296,9 @@ struct incident {
     uint64_t findings_total; // more than the timeline keeps
     const struct str *tags;
     size_t tags_n;
-    const char *joined_by; // why the last finding belongs: "first", "lineage", "shared file"
+    const char *joined_by; // why the last finding belongs: "first", "lineage", "shared file", … (docs/formats/incident.md)
     bool lossy;
+    uint64_t merged_into;  // number of the older incident that took this one in; 0: none
 };
 void incident_json(struct json *j, const struct incident *i);
 

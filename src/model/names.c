@@ -7,10 +7,14 @@
     ((size_t)(value) < ARRAY_SIZE(table) && (table)[value] ? (table)[value] : "unknown")
 
 static const char *const severities[] = {
-    [SEVERITY_EMERGENCY] = "Emergency", [SEVERITY_ALERT] = "Alert",
-    [SEVERITY_CRITICAL] = "Critical",   [SEVERITY_ERROR] = "Error",
-    [SEVERITY_WARNING] = "Warning",     [SEVERITY_NOTICE] = "Notice",
-    [SEVERITY_INFORMATIONAL] = "Informational", [SEVERITY_DEBUG] = "Debug",
+    [SEVERITY_EMERGENCY] = "Emergency",
+    [SEVERITY_ALERT] = "Alert",
+    [SEVERITY_CRITICAL] = "Critical",
+    [SEVERITY_ERROR] = "Error",
+    [SEVERITY_WARNING] = "Warning",
+    [SEVERITY_NOTICE] = "Notice",
+    [SEVERITY_INFORMATIONAL] = "Informational",
+    [SEVERITY_DEBUG] = "Debug",
 };
 static_assert(ARRAY_SIZE(severities) == SEVERITY_MAX, "a name for each");
 
@@ -125,9 +129,12 @@ const char *effect_name(enum bh_effect e)
 }
 
 static const char *const truths[] = {
-    [BH_TRUTH_KERNEL_OBJECT] = "kernel-object", [BH_TRUTH_TASK_STATE] = "task-state",
-    [BH_TRUTH_RETURNED_FD] = "returned-fd",     [BH_TRUTH_SOCKET] = "socket",
-    [BH_TRUTH_CALLER_MEMORY] = "caller-memory", [BH_TRUTH_SCAN] = "scan",
+    [BH_TRUTH_KERNEL_OBJECT] = "kernel-object",
+    [BH_TRUTH_TASK_STATE] = "task-state",
+    [BH_TRUTH_RETURNED_FD] = "returned-fd",
+    [BH_TRUTH_SOCKET] = "socket",
+    [BH_TRUTH_CALLER_MEMORY] = "caller-memory",
+    [BH_TRUTH_SCAN] = "scan",
     [BH_TRUTH_AGENT] = "agent",
 };
 static_assert(ARRAY_SIZE(truths) == BH_TRUTH_MAX, "a name for each");
@@ -163,12 +170,10 @@ const char *outcome_state_name(enum outcome_state s)
 }
 
 static const char *const entry_kinds[] = {
-    [ENTRY_FINDING] = "finding",   [ENTRY_INCIDENT] = "incident",
-    [ENTRY_DECISION] = "decision", [ENTRY_ROW] = "row",
-    [ENTRY_OUTCOME] = "outcome",   [ENTRY_GENERATION] = "generation",
-    [ENTRY_OPERATOR] = "operator", [ENTRY_SEGMENT] = "segment",
-    [ENTRY_LOSS] = "loss",         [ENTRY_KEY] = "key",
-    [ENTRY_START] = "start",       [ENTRY_STOP] = "stop",
+    [ENTRY_FINDING] = "finding",   [ENTRY_INCIDENT] = "incident", [ENTRY_DECISION] = "decision",
+    [ENTRY_ROW] = "row",           [ENTRY_OUTCOME] = "outcome",   [ENTRY_GENERATION] = "generation",
+    [ENTRY_OPERATOR] = "operator", [ENTRY_SEGMENT] = "segment",   [ENTRY_LOSS] = "loss",
+    [ENTRY_KEY] = "key",           [ENTRY_START] = "start",       [ENTRY_STOP] = "stop",
 };
 static_assert(ARRAY_SIZE(entry_kinds) == ENTRY_KIND_MAX, "a name for each");
 
@@ -177,7 +182,8 @@ const char *entry_kind_name(enum entry_kind k)
     return NAME_OF(entry_kinds, k);
 }
 
-static const char *const rings[] = {[BH_RING_CRITICAL] = "critical", [BH_RING_BULK] = "bulk", [BH_RING_NONE] = "none"};
+static const char *const rings[] = {
+    [BH_RING_CRITICAL] = "critical", [BH_RING_BULK] = "bulk", [BH_RING_NONE] = "none"};
 static_assert(ARRAY_SIZE(rings) == BH_RING_MAX, "a name for each");
 
 const char *ring_name(enum bh_ring r)
@@ -189,8 +195,10 @@ static const struct flag_name {
     uint32_t flag;
     const char *name;
 } flags[] = {
-    {BH_F_TRUNCATED, "truncated"}, {BH_F_SHARED_TABLE, "shared-table"}, {BH_F_MISMATCH, "mismatch"},
-    {BH_F_COMPAT, "compat"},       {BH_F_FAILED, "failed"},             {BH_F_COPY, "copy"},
+    {BH_F_TRUNCATED, "truncated"}, {BH_F_SHARED_TABLE, "shared-table"},
+    {BH_F_MISMATCH, "mismatch"},   {BH_F_COMPAT, "compat"},
+    {BH_F_FAILED, "failed"},       {BH_F_COPY, "copy"},
+    {BH_F_RENAMED, "renamed"},
 };
 
 void json_kflags(struct json *j, const char *key, uint32_t value)

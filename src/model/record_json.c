@@ -1,0 +1,436 @@
+// One record as one line of JSON, everything in it: for `events --raw`, dumps and tests. Strangers'
+// strings are escaped; a record that is too short for its kind shows its header only.
+#include "model/internal.h"
+
+#include <arpa/inet.h>
+#include <jansson.h>
+#include <sys/socket.h>
+
+static void span(struct json *j, const char *key, const struct bh_rec *rec, struct bh_span s)
+{
+    json_kstr(j, key, rec_str(rec, s));
+}
+
+static void call(struct json *j, uint8_t c)
+{
+    json_kcstr(j, "call", call_name(c));
+}
+
+static void creds(struct json *j, const char *key, const struct bh_creds *c)
+{
+    json_key(j, key);
+    json_object(j);
+    json_ku64(j, "uid", c->uid);
+    json_ku64(j, "gid", c->gid);
+    json_ku64(j, "euid", c->euid);
+    json_ku64(j, "egid", c->egid);
+    json_ku64(j, "suid", c->suid);
+    json_ku64(j, "sgid", c->sgid);
+    json_ku64(j, "fsuid", c->fsuid);
+    json_ku64(j, "fsgid", c->fsgid);
+    json_khex(j, "cap_effective", c->cap_effective);
+    json_khex(j, "cap_permitted", c->cap_permitted);
+    json_khex(j, "cap_inheritable", c->cap_inheritable);
+    json_ki64(j, "loginuid", c->loginuid == UINT32_MAX ? -1 : (int64_t)c->loginuid);
+    json_ku64(j, "userns", c->userns);
+    json_object_end(j);
+}
+
+static void nses(struct json *j, const char *key, const struct bh_nses *n)
+{
+    json_key(j, key);
+    json_object(j);
+    json_ku64(j, "mnt", n->mnt);
+    json_ku64(j, "pid", n->pid);
+    json_ku64(j, "net", n->net);
+    json_ku64(j, "ipc", n->ipc);
+    json_ku64(j, "uts", n->uts);
+    json_ku64(j, "cgroup", n->cgroup);
+    json_ku64(j, "user", n->user);
+    json_ku64(j, "time", n->time);
+    json_object_end(j);
+}
+
+static void file(struct json *j, const char *key, const struct bh_file *f)
+{
+    static const struct {
+        uint32_t flag;
+        const char *name;
+    } flags[] = {{BH_FILE_MEMFD, "memfd"},       {BH_FILE_OVERLAY, "overlay"},
+                 {BH_FILE_UPPER, "upper"},       {BH_FILE_LOWER, "lower"},
+                 {BH_FILE_UNLINKED, "unlinked"}, {BH_FILE_TMPFS, "tmpfs"},
+                 {BH_FILE_WRITABLE, "writable"}};
+    json_key(j, key);
+    json_object(j);
+    json_kfile_id(j, f->dev, f->ino);
+    json_khex(j, "ctime_ns", f->ctime);
+    json_khex(j, "mtime_ns", f->mtime);
+    json_ku64(j, "mode", f->mode);
+    json_ku64(j, "uid", f->uid);
+    json_ku64(j, "nlink", f->nlink);
+    json_ku64(j, "mnt_id", f->mnt_id);
+    json_key(j, "flags");
+    json_array(j);
+    for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+        if (f->flags & flags[i].flag)
+            json_cstr(j, flags[i].name);
+    json_array_end(j);
+    json_object_end(j);
+}
+
+static void address(struct json *j, const char *key, uint16_t family, const uint8_t bytes[16])
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    if (family == AF_INET || family == AF_INET6)
+        inet_ntop(family, bytes, text, sizeof(text));
+    json_kcstr(j, key, text);
+}
+
+static void sock(struct json *j, const struct bh_sock *s)
+{
+    json_key(j, "socket");
+    json_object(j);
+    json_ku64(j, "family", s->family);
+    json_ku64(j, "proto", s->proto);
+    json_ku64(j, "type", s->type);
+    json_ku64(j, "state", s->state);
+    json_ku64(j, "role", s->role);
+    address(j, "laddr", s->family, s->laddr);
+    json_ku64(j, "lport", s->lport);
+    address(j, "raddr", s->family, s->raddr);
+    json_ku64(j, "rport", s->rport);
+    json_khex(j, "cookie", s->cookie);
+    json_ku64(j, "netns", s->netns);
+    json_object_end(j);
+}
+
+// Arguments are NUL-separated: a list, one string each.
+static void arguments(struct json *j, struct str args)
+{
+    json_key(j, "args");
+    json_array(j);
+    for (size_t at = 0; at < args.len;) {
+        const char *end = memchr(args.ptr + at, 0, args.len - at);
+        size_t len = end ? (size_t)(end - args.ptr) - at : args.len - at;
+        json_str(j, (struct str){args.ptr + at, len});
+        at += len + 1;
+    }
+    json_array_end(j);
+}
+
+static void exec(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_exec *e = REC_AS(rec, bh_exec);
+    if (!e)
+        return;
+    call(j, e->call);
+    span(j, "path", rec, e->path);
+    arguments(j, rec_str(rec, e->args));
+    json_ku64(j, "args_total", e->args_total);
+    span(j, "cwd", rec, e->cwd);
+    span(j, "comm", rec, e->comm);
+    span(j, "name", rec, e->name);
+    span(j, "interp", rec, e->interp);
+    json_ku64(j, "ppid", e->ppid);
+    json_ku64(j, "vpid", e->vpid);
+    json_khex(j, "parent_start", e->parent_start);
+    json_khex(j, "parent_exec", e->parent_exec);
+    json_ku64(j, "sid", e->sid);
+    json_ku64(j, "pgid", e->pgid);
+    json_ku64(j, "tty", e->tty);
+    json_khex(j, "old_exec", e->old_exec);
+    creds(j, "creds", &e->creds);
+    nses(j, "namespaces", &e->nses);
+    file(j, "exe", &e->exe);
+}
+
+static void fork_(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_fork *f = REC_AS(rec, bh_fork);
+    if (!f)
+        return;
+    json_ku64(j, "child", f->child);
+    json_ku64(j, "vpid", f->vpid);
+    json_khex(j, "child_start", f->child_start);
+    json_khex(j, "child_exec", f->child_exec);
+    json_khex(j, "child_cgroup", f->child_cgroup);
+    json_ku64(j, "child_container", f->child_container);
+    json_khex(j, "clone_flags", f->flags);
+    nses(j, "namespaces", &f->nses);
+}
+
+static void exit_(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_exit *e = REC_AS(rec, bh_exit);
+    if (!e)
+        return;
+    json_ku64(j, "code", e->code);
+    json_khex(j, "utime_ns", e->utime);
+    json_khex(j, "stime_ns", e->stime);
+}
+
+static void memfd(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_memfd *m = REC_AS(rec, bh_memfd);
+    if (!m)
+        return;
+    json_ki64(j, "fd", m->fd);
+    json_ku64(j, "memfd_flags", m->flags);
+    span(j, "name", rec, m->name);
+}
+
+static void dup_socket(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_dup *d = REC_AS(rec, bh_dup);
+    if (!d)
+        return;
+    call(j, d->call);
+    json_ki64(j, "oldfd", d->oldfd);
+    json_ki64(j, "newfd", d->newfd);
+    sock(j, &d->sock);
+}
+
+static void ptrace_(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_ptrace *p = REC_AS(rec, bh_ptrace);
+    if (!p)
+        return;
+    call(j, p->call);
+    json_khex(j, "request", p->request);
+    json_ku64(j, "target", p->target);
+    json_ku64(j, "target_container", p->target_container);
+    json_khex(j, "target_start", p->target_start);
+    json_ki64(j, "result", p->result);
+}
+
+static void open_(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_open *o = REC_AS(rec, bh_open);
+    if (!o)
+        return;
+    call(j, o->call);
+    json_ki64(j, "fd", o->fd);
+    json_ku64(j, "open_flags", o->flags);
+    json_ku64(j, "mode", o->mode);
+    json_kbool(j, "created", o->created);
+    span(j, "path", rec, o->path);
+    span(j, "asked", rec, o->asked);
+    file(j, "file", &o->file);
+}
+
+static void net(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_net *n = REC_AS(rec, bh_net);
+    if (!n)
+        return;
+    call(j, n->call);
+    json_ki64(j, "fd", n->fd);
+    json_ki64(j, "result", n->result);
+    sock(j, &n->sock);
+}
+
+static void cred(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_cred_change *c = REC_AS(rec, bh_cred_change);
+    if (!c)
+        return;
+    call(j, c->call);
+    creds(j, "old", &c->old);
+    creds(j, "now", &c->now);
+}
+
+static void namespace_(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_ns_change *n = REC_AS(rec, bh_ns_change);
+    if (!n)
+        return;
+    call(j, n->call);
+    json_khex(j, "clone_flags", n->flags);
+    nses(j, "old", &n->old);
+    nses(j, "now", &n->now);
+}
+
+static void mount_(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_mount *m = REC_AS(rec, bh_mount);
+    if (!m)
+        return;
+    call(j, m->call);
+    span(j, "source", rec, m->source);
+    span(j, "target", rec, m->target);
+    span(j, "fstype", rec, m->fstype);
+    json_khex(j, "mount_flags", m->flags);
+    json_ki64(j, "result", m->result);
+}
+
+static void cgroup_(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_cgroup *c = REC_AS(rec, bh_cgroup);
+    if (!c)
+        return;
+    json_khex(j, "id", c->id);
+    json_khex(j, "parent", c->parent);
+    json_ku64(j, "of_container", c->container);
+    json_ku64(j, "parent_container", c->parent_container);
+    json_ku64(j, "depth", c->level);
+    json_kbool(j, "inherited", c->inherited);
+    span(j, "path", rec, c->path);
+    span(j, "cwd", rec, c->cwd);
+}
+
+static void resource(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_resource *r = REC_AS(rec, bh_resource);
+    if (!r)
+        return;
+    const struct {
+        const char *key;
+        uint64_t value;
+    } values[] = {{"cpu_ns", r->cpu_ns},
+                  {"memory_bytes", r->memory_bytes},
+                  {"memory_limit_bytes", r->memory_limit_bytes},
+                  {"io_read_bytes", r->io_read_bytes},
+                  {"io_write_bytes", r->io_write_bytes},
+                  {"pids", r->pids},
+                  {"pids_limit", r->pids_limit},
+                  {"net_rx_bytes", r->net_rx_bytes},
+                  {"net_tx_bytes", r->net_tx_bytes},
+                  {"net_rx_packets", r->net_rx_packets},
+                  {"net_tx_packets", r->net_tx_packets}};
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+        json_key(j, values[i].key);
+        if (values[i].value == UINT64_MAX) // not readable here
+            json_null(j);
+        else
+            json_u64(j, values[i].value);
+    }
+}
+
+static void verdict(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_verdict *v = REC_AS(rec, bh_verdict);
+    if (!v)
+        return;
+    json_ku64(j, "row", v->row);
+    json_kcstr(j, "action", action_name((enum bh_action)v->action));
+    json_kcstr(j, "effect", effect_name((enum bh_effect)v->effect));
+    json_kcstr(j, "object", object_name((enum bh_object)v->object));
+    span(j, "path", rec, v->path);
+    file(j, "file", &v->file);
+}
+
+static void loss(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_loss *l = REC_AS(rec, bh_loss);
+    if (!l)
+        return;
+    json_kcstr(j, "of_ring", ring_name((enum bh_ring)l->ring));
+    json_ku64(j, "of_cpu", l->cpu);
+    json_ku64(j, "first", l->first);
+    json_ku64(j, "last", l->last);
+    json_ku64(j, "after", l->after);
+    json_ku64(j, "before", l->before);
+}
+
+static void storm(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_storm *s = REC_AS(rec, bh_storm);
+    if (!s)
+        return;
+    const struct kind_row *kind = s->kind < BH_KIND_MAX ? kind_row((uint16_t)s->kind) : NULL;
+    json_ku64(j, "of_container", s->container);
+    json_kcstr(j, "of_kind", kind ? kind->name : NULL);
+    json_kcstr(j, "of_ring", ring_name((enum bh_ring)s->ring));
+    json_kcstr(j, "cause", storm_cause_name((enum bh_storm_cause)s->cause));
+    json_ku64(j, "count", s->count);
+    json_ku64(j, "first", s->first);
+    json_ku64(j, "last", s->last);
+}
+
+static void tick(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_tick *t = REC_AS(rec, bh_tick);
+    if (t)
+        json_kwall(j, "wall", (struct wall_ns){t->wall});
+}
+
+// The text of the line's other inputs is JSON. It stands here as JSON on one line if it is, as a
+// string if not.
+static void text(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_text *t = REC_AS(rec, bh_text);
+    struct str s = rec_text(rec);
+    if (!t)
+        return;
+    json_ku64(j, "what", t->what);
+    json_key(j, "text");
+    json_t *value = s.len ? json_loadb(s.ptr, s.len, JSON_ALLOW_NUL, NULL) : NULL;
+    char *compact = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    if (compact)
+        json_raw(j, str_of(compact));
+    else
+        json_str(j, s);
+    free(compact);
+    json_decref(value);
+}
+
+static const struct {
+    uint16_t kind;
+    void (*write)(struct json *j, const struct bh_rec *rec);
+} writers[] = {
+    {BH_EXEC, exec},
+    {BH_TASK, exec},
+    {BH_FORK, fork_},
+    {BH_EXIT, exit_},
+    {BH_MEMFD, memfd},
+    {BH_DUP_SOCKET, dup_socket},
+    {BH_PTRACE, ptrace_},
+    {BH_OPEN, open_},
+    {BH_CONNECT, net},
+    {BH_ACCEPT, net},
+    {BH_UDP_SEND, net},
+    {BH_CRED, cred},
+    {BH_NAMESPACE, namespace_},
+    {BH_MOUNT, mount_},
+    {BH_CGROUP_MAKE, cgroup_},
+    {BH_CGROUP_ATTACH, cgroup_},
+    {BH_CGROUP_REMOVE, cgroup_},
+    {BH_CGROUP_SCAN, cgroup_},
+    {BH_RESOURCE, resource},
+    {BH_VERDICT, verdict},
+    {BH_LOSS, loss},
+    {BH_STORM, storm},
+    {BH_TICK, tick},
+    {BH_FACT, text},
+    {BH_GENERATION, text},
+    {BH_OPERATOR, text},
+    {BH_OUTCOME, text},
+    {BH_EVICT, text},
+    {BH_COVERAGE, text},
+};
+
+void rec_json(struct json *j, const struct bh_rec *rec)
+{
+    const struct kind_row *kind = kind_row(rec->kind);
+    json_object(j);
+    json_kcstr(j, "kind", kind ? kind->name : NULL);
+    json_ku64(j, "kind_number", rec->kind);
+    json_ku64(j, "boot_ns", rec->time);
+    json_ku64(j, "shard", rec->shard);
+    json_kcstr(j, "ring", ring_name((enum bh_ring)rec->ring));
+    json_ku64(j, "cpu", rec->cpu);
+    json_ku64(j, "seq", rec->seq);
+    json_kcstr(j, "truth", truth_name((enum bh_truth)rec->truth));
+    json_kflags(j, "flags", rec->flags);
+    json_ku64(j, "container", rec->container);
+    json_khex(j, "cgroup", rec->cgroup);
+    json_ku64(j, "pid", rec->tgid);
+    json_ku64(j, "tid", rec->tid);
+    json_ku64(j, "start", rec->start);
+    json_khex(j, "exec", rec->exec);
+    json_ku64(j, "level", rec->level);
+    for (size_t i = 0; i < ARRAY_SIZE(writers); i++)
+        if (writers[i].kind == rec->kind)
+            writers[i].write(j, rec);
+    json_object_end(j);
+}
