@@ -29,18 +29,31 @@ static bool link_idle(const struct link *l)
     return !l->shut && (!l->client || l->client->phase == PHASE_READING);
 }
 
-// The longest idle one goes when there are too many. If all are busy, the new one is told so.
-static void make_room(struct server *s, struct link *newest)
+// How many requests are being served; MAX_CONTROL_CLIENTS of them, and the next one is told to come
+// back.
+static size_t busy(const struct server *s)
 {
-    struct link *l;
-    if (s->links_n <= MAX_CONTROL_CLIENTS)
-        return;
+    const struct link *l;
+    size_t n = 0;
     TAILQ_FOREACH(l, &s->links, entry)
-    if (l != newest && link_idle(l)) {
-        link_shut(l);
-        return;
+    n += l->client && l->client->phase != PHASE_READING;
+    return n;
+}
+
+// The longest idle one goes when there are too many connections; since not all can be busy, there
+// is one.
+static void make_room(struct server *s, const struct link *newest)
+{
+    struct link *l, *idle = NULL;
+    size_t n = 0;
+    TAILQ_FOREACH(l, &s->links, entry)
+    {
+        n += !l->shut;
+        if (!idle && l != newest && link_idle(l))
+            idle = l;
     }
-    newest->refused = true;
+    if (n > MAX_CONTROL_CLIENTS + SPARE_CONNECTIONS / 2 && idle)
+        link_shut(idle);
 }
 
 void serve_connection(void *cls, struct MHD_Connection *connection, void **context,
@@ -115,7 +128,7 @@ static int check_head(struct client *c, const char *url, const char *method)
     const char *version = header(c, CONTROL_VERSION_HEADER),
                *length = header(c, MHD_HTTP_HEADER_CONTENT_LENGTH);
     uint64_t number;
-    if (c->link->refused) {
+    if (busy(c->server) >= MAX_CONTROL_CLIENTS) {
         control_error(&c->body, "busy", "end some streams", "%d clients are being served already",
                       MAX_CONTROL_CLIENTS);
         return MHD_HTTP_SERVICE_UNAVAILABLE;

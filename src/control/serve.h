@@ -8,7 +8,7 @@
 
 enum {
     SPARE_CONNECTIONS =
-        16, // above MAX_CONTROL_CLIENTS: room to accept a new one before an idle one is gone
+        16, // above MAX_CONTROL_CLIENTS: to tell the next one so, and till an idle one is gone
     HEAD_MS =
         10000, // a request must be there so long after its connection, or the request before it
     ANSWER_MS = 30000, // the core must have answered, and the client have taken the answer
@@ -33,7 +33,7 @@ struct link {                // a connection
     int fd;
     struct client *client; // the request that is being served; NULL: between two
     uint64_t deadline_ms;  // 0: none
-    bool hung_up, shut, refused;
+    bool hung_up, shut;
 };
 TAILQ_HEAD(links, link);
 
