@@ -116,13 +116,15 @@ class Workspace:
 
 
 class Container:
-    """One container. `args`: its program; `annotations`, `capabilities` (names without CAP_), `namespaces` to leave out."""
+    """One container. `args`: its program; `annotations`; `lower`: the image, if not busybox (such as "/", this machine's own
+    root); `edit(spec)` changes the bundle's config.json before it is written."""
 
-    def __init__(self, ws, name, args=("sleep", "100000"), annotations=None, capabilities=(), without=(), terminal=False, edit=None):
+    def __init__(self, ws, name, args=("sleep", "100000"), annotations=None, lower=None, edit=None):
         self.ws, self.name = ws, name
         self.bundle = ws.folder(f"bundles/{name}")
         self.log = self.bundle / "log"
-        lower, self.rootfs = ws.base_image(), ws.folder(f"bundles/{name}/rootfs")
+        image, self.rootfs = ws.base_image(), ws.folder(f"bundles/{name}/rootfs")
+        lower = lower or image
         self.layers = ws.folder(f"layers/{name}")
         (self.layers / "upper").mkdir()
         (self.layers / "work").mkdir()
@@ -130,14 +132,10 @@ class Container:
               f"lowerdir={lower},upperdir={self.layers}/upper,workdir={self.layers}/work", self.rootfs)
         ws.defer(self._unmount)
         spec = json.loads(json.dumps(ws.spec))
-        spec["process"].update(args=list(args), terminal=terminal)
+        spec["process"].update(args=list(args), terminal=False)
         spec["root"] = {"path": "rootfs", "readonly": False}
         spec["hostname"] = "demo"
         spec.setdefault("annotations", {}).update(annotations or {})
-        caps = spec["process"].setdefault("capabilities", {})
-        for group in ("bounding", "effective", "permitted"):
-            caps[group] = sorted({*caps.get(group, []), *(f"CAP_{c}" for c in capabilities)})
-        spec["linux"]["namespaces"] = [n for n in spec["linux"]["namespaces"] if n["type"] not in without]
         if edit:
             edit(spec)
         (self.bundle / "config.json").write_text(json.dumps(spec, indent=1))
