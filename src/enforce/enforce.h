@@ -9,6 +9,10 @@
 #include "model/model.h"
 
 // ── desired state: pure ──────────────────────────────────────────────────────────────────────
+// A row exists once per owner, container and object; its number and id are made from these, so that the same policies
+// and containers have the same rows after a restart. Policies concern OCI containers; a plain cgroup (a service of the
+// host, say) only where their selector has a name, and never as "not in the image"; the host never.
+enum { MAX_DESIRED_ROWS = 16384 };
 struct desired;
 struct desired *desired_new(void);
 void desired_free(struct desired *d);
@@ -29,7 +33,8 @@ struct row_state {
     bool shadowed; // a row of higher priority says otherwise
 };
 int desired_each(const struct desired *d, int (*f)(void *ctx, const struct row_state *s), void *ctx);
-const struct row *desired_row(const struct desired *d, uint64_t number);
+const struct row *desired_row(const struct desired *d, uint64_t number); // also one that was undone
+uint64_t desired_refused(const struct desired *d); // rows, containers that there was no room for
 
 // ── reconciler ───────────────────────────────────────────────────────────────────────────────
 struct reconcile;

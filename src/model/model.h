@@ -329,7 +329,7 @@ enum row_owner { OWNER_POLICY, OWNER_INCIDENT, OWNER_OPERATOR, OWNER_MAX };
 enum row_change { ROW_ADDED, ROW_CHANGED, ROW_REMOVED, ROW_EXPIRED };
 enum { ROW_ANY_CONTAINER = UINT32_MAX };
 struct row {
-    uint64_t number;     // of this table, never used twice
+    uint64_t number;     // made from the id (40 bits): the same row has the same number after a restart
     struct id id;        // hash of owner, kind, subject, object
     enum row_kind kind;
     enum row_mode mode;
@@ -342,7 +342,8 @@ struct row {
     struct str container_id;
     enum bh_object object; // ROW_EXEC
     struct str path;
-    uint64_t dev, ino, ctime;
+    uint64_t dev, ino, ctime; // ctime: of BH_OBJECT_INODE, ns; of BH_OBJECT_NOT_IN_IMAGE when the container was made, boot ns
+    bool spare_runtime;    // ROW_EXEC: lets pass what still is the container's runtime (BH_ROW_SPARE_RUNTIME)
     uint8_t level;         // ROW_LEVEL
     uint64_t since, until; // boot ns; until 0: while its owner wants it
     uint64_t generation;

@@ -1,0 +1,89 @@
+// Rows as values: what two of them contend for, which one decides, copies.
+#include "internal.h"
+
+struct slot slot_of(const struct row *r)
+{
+    struct slot s = {.kind = r->kind, .container = r->container};
+    if (r->kind != ROW_EXEC)
+        return s;
+    s.object = r->object;
+    if (r->object == BH_OBJECT_PATH)
+        s.path = r->path;
+    if (r->object == BH_OBJECT_INODE)
+        s.dev = r->dev, s.ino = r->ino;
+    return s;
+}
+
+uint64_t slot_hash(const struct slot *s)
+{
+    uint64_t fixed[5] = {s->kind, s->container, s->object, s->dev, s->ino};
+    return hash64(fixed, sizeof(fixed)) ^ (s->path.len ? hash64(s->path.ptr, s->path.len) : 0);
+}
+
+bool slot_eq(const struct slot *a, const struct slot *b)
+{
+    return a->kind == b->kind && a->container == b->container && a->object == b->object &&
+           a->dev == b->dev && a->ino == b->ino && str_eq(a->path, b->path);
+}
+
+bool row_precedes(const struct row *a, const struct row *b)
+{
+    if (a->kind == ROW_LEVEL) {
+        if (a->level != b->level)
+            return a->level > b->level;
+        uint64_t last_a = a->until ? a->until : UINT64_MAX,
+                 last_b = b->until ? b->until : UINT64_MAX;
+        if (last_a != last_b)
+            return last_a > last_b;
+        return a->number < b->number;
+    }
+    if (a->priority != b->priority)
+        return a->priority > b->priority;
+    bool own_a = a->container != ROW_ANY_CONTAINER, own_b = b->container != ROW_ANY_CONTAINER;
+    if (own_a != own_b)
+        return own_a;
+    if (a->mode != b->mode)
+        return a->mode == MODE_ENFORCE;
+    return a->number < b->number;
+}
+
+static struct str put(char **at, struct str s)
+{
+    char *begin = *at;
+    if (s.len)
+        memcpy(begin, s.ptr, s.len);
+    begin[s.len] = 0;
+    *at += s.len + 1;
+    return (struct str){begin, s.len};
+}
+
+struct row *row_copy(const struct row *r)
+{
+    size_t size = sizeof(*r) + r->owner_name.len + r->where.len + r->reason.len +
+                  r->container_id.len + r->path.len + 5;
+    struct row *copy = malloc(size);
+    if (!copy)
+        return NULL;
+    *copy = *r;
+    char *at = (char *)(copy + 1);
+    copy->owner_name = put(&at, r->owner_name);
+    copy->where = put(&at, r->where);
+    copy->reason = put(&at, r->reason);
+    copy->container_id = put(&at, r->container_id);
+    copy->path = put(&at, r->path);
+    return copy;
+}
+
+bool row_same_verdict(const struct row *a, const struct row *b)
+{
+    return a->kind == b->kind && a->mode == b->mode && a->priority == b->priority &&
+           a->container == b->container && a->object == b->object && a->dev == b->dev &&
+           a->ino == b->ino && a->ctime == b->ctime && a->level == b->level &&
+           a->spare_runtime == b->spare_runtime && str_eq(a->path, b->path);
+}
+
+bool row_same(const struct row *a, const struct row *b)
+{
+    return row_same_verdict(a, b) && a->until == b->until && str_eq(a->where, b->where) &&
+           str_eq(a->reason, b->reason);
+}
