@@ -135,8 +135,8 @@ static void epoch(struct run *r)
 
 static void generation(struct run *r, uint32_t number)
 {
-    struct source list[] = {{SOURCE_RULES, STR("rules.yaml"), STR(rules)},
-                            {SOURCE_DOCUMENTS, STR("policy.yaml"), STR(policy)}};
+    struct source list[] = {{SOURCE_RULES, STR("rules.yaml"), str_of(rules)},
+                            {SOURCE_DOCUMENTS, STR("policy.yaml"), str_of(policy)}};
     struct sources sources = {.list = list, .n = 2};
     _cleanup_buf_ struct buf packed = {0};
     sources_pack(&sources, &packed);
