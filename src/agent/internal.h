@@ -7,6 +7,7 @@
 struct kept_notice {
     enum notice_kind kind;
     uint32_t container;
+    uint64_t cgroup;
     struct str text;
 };
 struct kept_finding {

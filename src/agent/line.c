@@ -207,7 +207,7 @@ static void take_notices(struct line *l)
             else if (k->kind == NOTICE_CONTAINER_GONE)
                 desired_container_gone(l->desired, k->container, l->now, emit_row, l);
             if (l->sinks.notice)
-                l->sinks.notice(l->sinks.ctx, i, k->kind, k->container, k->text);
+                l->sinks.notice(l->sinks.ctx, i, k->kind, k->container, k->cgroup, k->text);
         }
     }
 }

@@ -41,7 +41,7 @@ struct line_sinks {
     void (*generation)(void *ctx, const struct generation *g);
     // What the core must do for identify: facts wanted, a cgroup to seal, a table that was full.
     void (*notice)(void *ctx, unsigned shard, enum notice_kind kind, uint32_t container,
-                   struct str text);
+                   uint64_t cgroup, struct str text);
     // An event that detectors saw, before the epoch ends, on the shard's thread (taps; not part of
     // the pure output).
     void (*event)(void *ctx, unsigned shard, const struct event *e, const struct rule_env *env,

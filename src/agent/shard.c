@@ -47,7 +47,7 @@ static void keep_notice(void *ctx, const struct notice *n)
         return;
     s->notices = grown;
     s->notices[s->notices_n++] = (struct kept_notice){
-        n->kind, n->container ? n->container->number : 0, arena_str(s->arena, n->text)};
+        n->kind, n->container ? n->container->number : 0, n->cgroup, arena_str(s->arena, n->text)};
 }
 
 static void keep_finding_always(void *ctx, const struct finding *f)

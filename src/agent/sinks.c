@@ -124,7 +124,7 @@ static void on_generation(void *ctx, const struct generation *g)
 }
 
 static void on_notice(void *ctx, unsigned shard, enum notice_kind kind, uint32_t number,
-                      struct str text)
+                      uint64_t cgroup, struct str text)
 {
     struct core *c = ctx;
     const struct container *container = identify_container(line_identify(c->line, shard), number);
@@ -134,8 +134,7 @@ static void on_notice(void *ctx, unsigned shard, enum notice_kind kind, uint32_t
             facts_want(c->facts, line_now(c->line), container);
         break;
     case NOTICE_SEAL:
-        if (container)
-            sense_seal(c->sense, container->cgroup, number);
+        sense_seal(c->sense, cgroup, number);
         break;
     case NOTICE_CONTAINER_GONE:
         sense_forget(c->sense, container ? container->cgroup : 0, number);
