@@ -79,7 +79,8 @@ struct selector {
     struct label *labels; // equal
     size_t labels_n;
 };
-// YES, NO, or UNKNOWN while a fact that it asks for is not known yet.
+// YES, NO, or UNKNOWN while a fact that it asks for is not known yet. The host is never meant; a plain cgroup only
+// where the selector gives nothing but a name, and that fits.
 enum tri selector_match(const struct selector *s, const struct container *c);
 
 struct exec_deny { // one line under spec.exec.deny
@@ -126,6 +127,8 @@ void agent_config_defaults(struct agent_config *c);
 // Parses and checks every SOURCE_CONFIG and SOURCE_DOCUMENTS. NULL if there was an error (all are in diags).
 struct documents *documents_parse(const struct sources *s, struct diag_list *diags);
 void documents_free(struct documents *d);
+// All documents as YAML, defaults written out. print → parse → print is a fixed point.
+void documents_print(const struct documents *d, struct buf *out);
 
 // Reads files and folders (*.yaml, *.yml in order of name; a folder's files only, no dot files) into s. An
 // unreadable path is a diagnostic. follows no FIFO, no device.
