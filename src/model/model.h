@@ -379,7 +379,9 @@ void outcome_json(struct json *j, const struct outcome *o);
 
 enum entry_kind {
     ENTRY_FINDING = 1, ENTRY_INCIDENT, ENTRY_DECISION, ENTRY_ROW, ENTRY_OUTCOME, ENTRY_GENERATION,
-    ENTRY_OPERATOR, ENTRY_SEGMENT, ENTRY_LOSS, ENTRY_KEY, ENTRY_START, ENTRY_STOP, ENTRY_KIND_MAX
+    ENTRY_OPERATOR, ENTRY_SEGMENT, ENTRY_LOSS, ENTRY_KEY, ENTRY_START, ENTRY_STOP,
+    ENTRY_DROP, // retention took the payloads before an index
+    ENTRY_KIND_MAX
 };
 const char *entry_kind_name(enum entry_kind k);
 

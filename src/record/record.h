@@ -4,7 +4,8 @@
 #include "base/base.h"
 #include "model/model.h"
 
-// All writing goes through these, so that tests can stop after the k-th one. NULL members: the system's.
+// All writing goes through these, so that tests can stop after the k-th one. NULL members: the
+// system's.
 struct record_io {
     ssize_t (*write)(int fd, const void *bytes, size_t len);
     int (*fsync)(int fd);
@@ -16,49 +17,64 @@ struct ledger;
 struct ledger_options {
     const char *origin; // "bulkhead.io/ledger/<host id>"
     const struct record_io *io;
-    uint64_t key_entries; // a key signs at most so many entries, then its successor takes over; 0: default 65536
+    uint64_t key_entries; // a key signs at most so many entries, then its successor takes over; 0:
+                          // default 65536
 };
-// Opens or creates it below dirfd. A torn tail beyond the last checkpoint is repaired (what is whole is kept), and
+// Opens or creates it below dirfd (which must stay open); a new key takes over. -EBUSY: another
+// process has it. A torn tail beyond the last checkpoint is repaired (what is whole is kept), and
 // said in *ret_repaired. -EUCLEAN: what a checkpoint covers is broken.
-int ledger_open(int dirfd, const struct ledger_options *o, struct ledger **ret, struct buf *ret_repaired, struct error *err);
+int ledger_open(int dirfd, const struct ledger_options *o, struct ledger **ret,
+                struct buf *ret_repaired, struct error *err);
 void ledger_close(struct ledger *l);
-// Appends; durable only with the next checkpoint. *ret_index from 0.
-int ledger_append(struct ledger *l, enum entry_kind kind, uint64_t wall_ns, struct str payload, uint64_t *ret_index, struct error *err);
+// Appends; durable only with the next checkpoint. *ret_index from 0. A payload over 65,523 bytes
+// takes several entries (-EMSGSIZE over 4 MiB). Makes a checkpoint itself when too much is pending.
+// On an error nothing is appended.
+int ledger_append(struct ledger *l, enum entry_kind kind, uint64_t wall_ns, struct str payload,
+                  uint64_t *ret_index, struct error *err);
 // Signs the tree as it is, durably: entries and tiles first, then the checkpoint.
 int ledger_checkpoint(struct ledger *l, struct error *err);
+// Retention: gives up the payloads before this index (rounded down to whole bundles of 256); hashes
+// stay. Says so in the log first. *ret_before: what is gone from here on down.
+int ledger_drop(struct ledger *l, uint64_t before, uint64_t *ret_before, struct error *err);
 uint64_t ledger_size(const struct ledger *l);
 uint64_t ledger_checkpointed(const struct ledger *l);
 bool ledger_dirty(const struct ledger *l);
-const char *ledger_first_key(const struct ledger *l); // C2SP vkey of the first key: what a verifier keeps
+const char *
+ledger_first_key(const struct ledger *l); // C2SP vkey of the first key: what a verifier keeps
 
 struct ledger_report {
     bool ok;
     uint64_t entries, checkpoints, keys;
-    uint64_t bad_index;   // first bad entry, UINT64_MAX: none
-    char problem[512];    // one sentence; empty if ok
+    uint64_t bad_index; // first bad entry, UINT64_MAX: none
+    char problem[512];  // one sentence; empty if ok
     char origin[256], first_key[256], root[65], time[40];
 };
-// Reads only. first_key NULL: the one in the folder (says so). Checks every entry, tile, checkpoint and key.
+// Reads only. first_key NULL: the one in the folder (says so). Checks every entry, tile, checkpoint
+// and key.
 int ledger_verify(int dirfd, const char *first_key, struct ledger_report *ret, struct error *err);
-// A self-contained proof (JSON) that entry `index` is in the log: entry, inclusion path, checkpoint.
+// A self-contained proof (JSON) that entry `index` is in the log: entry, inclusion path,
+// checkpoint.
 int ledger_prove(int dirfd, uint64_t index, struct buf *out, struct error *err);
 // Checks such a proof. 0, -EBADMSG.
 int ledger_check_proof(struct str proof, const char *first_key, struct error *err);
-// Entries from..: payloads as they were appended. f returns nonzero to stop.
+// Entries from..: payloads as they were appended (index: the first of a payload's entries), as far
+// as the checkpoint goes. f returns nonzero to stop. The hashes are not checked: ledger_verify
+// does.
 struct ledger_entry {
     uint64_t index, wall_ns;
     enum entry_kind kind;
     struct str payload;
     bool dropped; // retention took the payload; the hash stays
 };
-int ledger_read(int dirfd, uint64_t from, uint64_t n, int (*f)(void *ctx, const struct ledger_entry *e), void *ctx, struct error *err);
+int ledger_read(int dirfd, uint64_t from, uint64_t n,
+                int (*f)(void *ctx, const struct ledger_entry *e), void *ctx, struct error *err);
 
 // ── recorder and store ───────────────────────────────────────────────────────────────────────
-// One per shard: records are copied here once; events point into it. Chunks that hold something worth keeping are
-// sealed into segment files; the rest is overwritten and was never claimed.
+// One per shard: records are copied here once; events point into it. Chunks that hold something
+// worth keeping are sealed into segment files; the rest is overwritten and was never claimed.
 struct recorder;
 struct recorder_options {
-    int dirfd;             // segments/
+    int dirfd; // segments/
     unsigned shard;
     uint64_t chunk_bytes;  // default 256 KiB
     uint64_t memory_bytes; // default 4 MiB
@@ -68,11 +84,15 @@ struct recorder_options {
 };
 int recorder_open(const struct recorder_options *o, struct recorder **ret, struct error *err);
 void recorder_close(struct recorder *r);
-// Copies; *ret is the copy, good until memory_bytes more have been recorded. segment and offset name it for evidence.
-int recorder_take(struct recorder *r, const struct bh_rec *rec, const struct bh_rec **ret, uint64_t *ret_segment, uint64_t *ret_offset);
+// Copies; *ret is the copy, good until memory_bytes more have been recorded. segment and offset
+// name it for evidence.
+int recorder_take(struct recorder *r, const struct bh_rec *rec, const struct bh_rec **ret,
+                  uint64_t *ret_segment, uint64_t *ret_offset);
 void recorder_keep(struct recorder *r, uint64_t segment); // something cites it
-void recorder_coverage(struct recorder *r, uint32_t container, const struct bh_kind_set *kinds, uint8_t level, uint64_t lost);
-// Seals what is full or older than age_ns and kept; calls sealed() for each file that is now durable.
+void recorder_coverage(struct recorder *r, uint32_t container, const struct bh_kind_set *kinds,
+                       uint8_t level, uint64_t lost);
+// Seals what is full or older than age_ns and kept; calls sealed() for each file that is now
+// durable.
 struct sealed_segment {
     uint64_t segment;
     unsigned shard;
@@ -81,6 +101,10 @@ struct sealed_segment {
     uint64_t bytes, records, first, last;
     struct str coverage;
 };
-int recorder_seal(struct recorder *r, uint64_t now, uint64_t age_ns, void (*sealed)(void *ctx, const struct sealed_segment *s), void *ctx, struct error *err);
-// Finds the record an evidence citation names in the sealed files or in memory. 0 and *ret, -ENOENT.
-int store_find(int dirfd, unsigned shard, uint64_t segment, uint64_t offset, struct buf *ret, struct error *err);
+int recorder_seal(struct recorder *r, uint64_t now, uint64_t age_ns,
+                  void (*sealed)(void *ctx, const struct sealed_segment *s), void *ctx,
+                  struct error *err);
+// Finds the record an evidence citation names in the sealed files or in memory. 0 and *ret,
+// -ENOENT.
+int store_find(int dirfd, unsigned shard, uint64_t segment, uint64_t offset, struct buf *ret,
+               struct error *err);
