@@ -174,6 +174,7 @@ static const char *const entry_kinds[] = {
     [ENTRY_ROW] = "row",           [ENTRY_OUTCOME] = "outcome",   [ENTRY_GENERATION] = "generation",
     [ENTRY_OPERATOR] = "operator", [ENTRY_SEGMENT] = "segment",   [ENTRY_LOSS] = "loss",
     [ENTRY_KEY] = "key",           [ENTRY_START] = "start",       [ENTRY_STOP] = "stop",
+    [ENTRY_DROP] = "drop",
 };
 static_assert(ARRAY_SIZE(entry_kinds) == ENTRY_KIND_MAX, "a name for each");
 
