@@ -24,10 +24,10 @@ def attack(container):
     return marker.exists()
 
 
-def policy(ws, mode="enforce", deny="- notInImage", selector="workload: shop"):
+def policy(ws, mode="enforce", deny="- notInImage: true", selector="workload: shop"):
     path = ws.folder("policies") / "policy.yaml"
     text = (DEMO / "policy.yaml").read_text()
-    text = text.replace("mode: enforce", f"mode: {mode}").replace("- notInImage", deny).replace("workload: shop", selector)
+    text = text.replace("mode: enforce", f"mode: {mode}").replace("- notInImage: true", deny).replace("workload: shop", selector)
     path.write_text(text)
     return path
 
