@@ -17,8 +17,7 @@ struct ledger;
 struct ledger_options {
     const char *origin; // "bulkhead.io/ledger/<host id>"
     const struct record_io *io;
-    uint64_t key_entries; // a key signs at most so many entries, then its successor takes over; 0:
-                          // default 65536
+    uint64_t key_entries; // a key signs at most so many, then its successor takes over; 0: 65536
 };
 // Opens or creates it below dirfd (which must stay open); a new key takes over. -EBUSY: another
 // process has it. A torn tail beyond the last checkpoint is repaired (what is whole is kept), and
@@ -84,15 +83,21 @@ struct recorder_options {
 };
 int recorder_open(const struct recorder_options *o, struct recorder **ret, struct error *err);
 void recorder_close(struct recorder *r);
-// Copies; *ret is the copy, good until memory_bytes more have been recorded. segment and offset
-// name it for evidence.
+// Copies; *ret is the copy, good until half of memory_bytes more have been recorded. segment and
+// offset (bytes behind the segment's first record) name it for evidence. No memory is allocated and
+// no file touched. -EMSGSIZE: larger than a chunk, -EBADMSG: malformed; not recorded then, and no
+// output is set.
 int recorder_take(struct recorder *r, const struct bh_rec *rec, const struct bh_rec **ret,
                   uint64_t *ret_segment, uint64_t *ret_offset);
 void recorder_keep(struct recorder *r, uint64_t segment); // something cites it
+// The record that a citation names, while it is in memory. NULL: not any more.
+const struct bh_rec *recorder_find(struct recorder *r, uint64_t segment, uint64_t offset);
+// What is watched of a container from here on. Before each seal, for every container that there is:
+// those not named are gone. lost: records of it held back or lost in this time.
 void recorder_coverage(struct recorder *r, uint32_t container, const struct bh_kind_set *kinds,
                        uint8_t level, uint64_t lost);
-// Seals what is full or older than age_ns and kept; calls sealed() for each file that is now
-// durable.
+// Seals what is kept and full or older than age_ns (0: all that is kept); calls sealed() for each
+// file that is now durable. On an error the rest stays in memory and is tried again the next time.
 struct sealed_segment {
     uint64_t segment;
     unsigned shard;
@@ -104,7 +109,11 @@ struct sealed_segment {
 int recorder_seal(struct recorder *r, uint64_t now, uint64_t age_ns,
                   void (*sealed)(void *ctx, const struct sealed_segment *s), void *ctx,
                   struct error *err);
-// Finds the record an evidence citation names in the sealed files or in memory. 0 and *ret,
-// -ENOENT.
+// Finds the record an evidence citation names in the sealed files. 0 and appended to *ret, -ENOENT,
+// -EBADMSG (damaged).
 int store_find(int dirfd, unsigned shard, uint64_t segment, uint64_t offset, struct buf *ret,
                struct error *err);
+// The same by its position among all records that this shard's recorder took in its run (from 1)
+// and its time, where a citation has only these. boot: the boot id, empty for any.
+int store_find_position(int dirfd, unsigned shard, uint64_t position, struct boot_ns time,
+                        struct str boot, struct buf *ret, struct error *err);
