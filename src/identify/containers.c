@@ -135,7 +135,7 @@ static struct reg *reg_new(struct identify *i, uint32_t number)
     }
     reg_clear(r, number);
     r->losses_before = i->losses;
-    r->pub.host_mnt_ns = i->host_mnt_ns;
+    r->pub.host_mnt_ns = i->host_nses.mnt;
     struct reg **bucket = &i->reg_buckets[number & i->reg_mask];
     r->chain = *bucket;
     *bucket = r;
@@ -160,29 +160,35 @@ struct reg *reg_get(struct identify *i, uint32_t number, uint64_t cgroup, uint64
     return r;
 }
 
-static void set_text(struct identify *i, struct reg *r, struct str path, struct str bundle)
+static struct str put(char **at, struct str s)
+{
+    struct str copy = {*at, s.len};
+    if (s.len)
+        memcpy(*at, s.ptr, s.len);
+    (*at)[s.len] = '\0';
+    *at += s.len + 1;
+    return copy;
+}
+
+// The strings that records bring: a new block, as one of them may lie in the old one.
+static void set_text(struct identify *i, struct reg *r, struct str path, struct str cwd,
+                     struct str maker)
 {
     uint8_t class;
-    char *text = pool_alloc(&i->facts, path.len + bundle.len + 2, &class);
+    char *text = pool_alloc(&i->facts, path.len + cwd.len + maker.len + 3, &class), *at = text;
     if (!text) // no room: the number and cgroup id are still right
         return;
-    if (path.len)
-        memcpy(text, path.ptr, path.len);
-    text[path.len] = '\0';
-    if (bundle.len)
-        memcpy(text + path.len + 1, bundle.ptr, bundle.len);
-    text[path.len + 1 + bundle.len] = '\0';
-    struct str id = id_of_cgroup((struct str){text, path.len});
-    bool of_path = !r->text || (r->pub.id.ptr >= r->text &&
-                                r->pub.id.ptr < r->text + pool_class_bytes(r->text_class));
+    const char *id = r->pub.id.ptr;
+    bool of_path = !r->text || (id >= r->text && id < r->text + pool_class_bytes(r->text_class));
+    r->pub.cgroup_path = put(&at, path);
+    r->cwd = put(&at, cwd);
+    r->maker = put(&at, maker);
+    r->pub.bundle = r->cwd;
+    if (of_path)
+        r->pub.id = id_of_cgroup(r->pub.cgroup_path);
     pool_free(&i->facts, r->text, r->text_class);
     r->text = text;
     r->text_class = class;
-    r->pub.cgroup_path = (struct str){text, path.len};
-    r->cwd = (struct str){text + path.len + 1, bundle.len};
-    r->pub.bundle = r->cwd;
-    if (of_path)
-        r->pub.id = id;
 }
 
 static void want_facts(struct identify *i, struct reg *r)
@@ -235,6 +241,13 @@ static void seal_if_due(struct identify *i, struct reg *r)
         joins(i, q, r);
 }
 
+// What a process runs, by name.
+static struct str program(const struct image *m)
+{
+    struct str name = str_basename(m->path);
+    return m->exe.flags & BH_FILE_MEMFD || name.len == 0 ? m->comm : name;
+}
+
 void reg_made(struct identify *i, const struct bh_rec *rec, const struct bh_cgroup *c)
 {
     if (c->container == 0 || c->inherited)
@@ -246,6 +259,7 @@ void reg_made(struct identify *i, const struct bh_rec *rec, const struct bh_cgro
     r->pub.cgroup = c->id;
     r->pub.level = rec->level;
     r->parent = c->parent_container;
+    struct str maker_name = STR_NULL;
     if (rec->kind == BH_CGROUP_MAKE) {
         r->pub.created = rec->time;
         const struct proc *maker = proc_find(i, rec->tgid, rec->start);
@@ -255,10 +269,11 @@ void reg_made(struct identify *i, const struct bh_rec *rec, const struct bh_cgro
         if (m) {
             r->maker_dev = m->exe.dev;
             r->maker_ino = m->exe.ino;
+            maker_name = program(m);
         }
     }
     struct str cwd = rec_str(rec, c->cwd);
-    set_text(i, r, rec_str(rec, c->path), cwd);
+    set_text(i, r, rec_str(rec, c->path), cwd, maker_name);
     struct reg *parent = parent_of(i, r), *in = parent ? reg_counts_as(i, parent) : NULL;
     if (in && in->sealed) {
         joins(i, r, in);
@@ -299,10 +314,7 @@ void reg_entered(struct identify *i, struct reg *r, struct proc *p)
     if (first && m && m->cwd.len > 1 && r->pub.type == CONTAINER_CGROUP && !r->pub.gone &&
         (r->no_bundle || r->pub.bundle.len == 0 || str_eq(r->pub.bundle, STR("/"))) &&
         r->asked < MAX_FACT_TRIES && !str_eq(m->cwd, r->pub.bundle)) {
-        _cleanup_free_ char *path = str_dup(r->pub.cgroup_path);
-        if (!path)
-            return;
-        set_text(i, r, (struct str){path, r->pub.cgroup_path.len}, m->cwd);
+        set_text(i, r, r->pub.cgroup_path, m->cwd, program(m));
         want_facts(i, r);
     }
 }
@@ -312,12 +324,35 @@ void reg_entered(struct identify *i, struct reg *r, struct proc *p)
 // namespace.
 static bool own_program(const struct identify *i, const struct reg *r, const struct bh_exec *x)
 {
-    uint32_t outside = r->pub.host_mnt_ns ? r->pub.host_mnt_ns : i->host_mnt_ns;
+    uint32_t outside = r->pub.host_mnt_ns ? r->pub.host_mnt_ns : i->host_nses.mnt;
     if (outside && x->nses.mnt && !r->host_mnt)
-        return x->nses.mnt != outside && x->nses.mnt != i->host_mnt_ns;
+        return x->nses.mnt != outside && x->nses.mnt != i->host_nses.mnt;
     // It shares the mount namespace: then what tells is that another file runs than the runtime's.
     return !(x->exe.flags & BH_FILE_MEMFD) &&
            !(x->exe.dev == r->maker_dev && x->exe.ino == r->maker_ino);
+}
+
+// What facts left open, because a namespace is joined by a path, its inode number settles.
+static void settle(struct identify *i, struct reg *r, bool say)
+{
+    if (!r->facts || !r->nses.mnt || !i->host_nses.mnt)
+        return;
+    const struct {
+        enum tri *to;
+        uint32_t own, host;
+    } all[] = {{&r->facts->host_pid, r->nses.pid, i->host_nses.pid},
+               {&r->facts->host_net, r->nses.net, i->host_nses.net},
+               {&r->facts->host_ipc, r->nses.ipc, i->host_nses.ipc}};
+    bool changed = false;
+    for (size_t k = 0; k < ARRAY_SIZE(all); k++)
+        if (*all[k].to == UNKNOWN && all[k].own && all[k].host) {
+            *all[k].to = all[k].own == all[k].host ? YES : NO;
+            changed = true;
+        }
+    if (changed && say) {
+        r->facts->version++;
+        tell(i, r->pub.number, NOTICE_CONTAINER_KNOWN, r, r->pub.cgroup, STR_NULL);
+    }
 }
 
 void reg_exec(struct identify *i, struct reg *r, struct proc *p, const struct bh_rec *rec,
@@ -328,6 +363,8 @@ void reg_exec(struct identify *i, struct reg *r, struct proc *p, const struct bh
     r->pub.first_exec = rec->time ? rec->time : 1;
     r->init_tgid = p->pub.tgid;
     r->init_start = p->pub.start;
+    r->nses = x->nses;
+    settle(i, r, true);
     tell(i, p->raw, NOTICE_CONTAINER_STARTED, r, r->pub.cgroup, STR_NULL);
 }
 
@@ -348,6 +385,8 @@ void reg_task(struct identify *i, struct reg *r, struct proc *p, const struct bh
         r->pub.first_exec = rec->start ? rec->start : 1;
         r->init_tgid = p->pub.tgid;
         r->init_start = p->pub.start;
+        r->nses = x->nses;
+        settle(i, r, true);
     }
 }
 
@@ -404,7 +443,7 @@ void reg_take_fact(struct identify *i, const struct bh_rec *rec, struct str text
     struct fact_extra extra;
     struct facts *f = NULL;
     uint8_t class, rank;
-    if (!r || facts_read(i, r->facts, r->rank, text, &f, &class, &rank, &extra) < 0) {
+    if (!r || facts_read(i, r, text, &f, &class, &rank, &extra) < 0) {
         i->stats.facts_refused++;
         return;
     }
@@ -430,6 +469,7 @@ void reg_take_fact(struct identify *i, const struct bh_rec *rec, struct str text
     r->pub.facts = f;
     r->no_bundle = false;
     r->host_mnt = extra.host_mnt == YES;
+    settle(i, r, false); // it is told below
     r->pub.type = CONTAINER_OCI;
     r->pub.id = extra.id.len ? extra.id : id_of_cgroup(r->pub.cgroup_path);
     r->pub.bundle = r->cwd.len ? r->cwd : extra.bundle;

@@ -218,9 +218,8 @@ static struct facts *pack(struct identify *i, struct draft *d, uint8_t *ret_clas
     return f;
 }
 
-int facts_read(struct identify *i, const struct facts *known, uint8_t known_rank, struct str text,
-               struct facts **ret, uint8_t *ret_class, uint8_t *ret_rank,
-               struct fact_extra *ret_extra)
+int facts_read(struct identify *i, const struct reg *r, struct str text, struct facts **ret,
+               uint8_t *ret_class, uint8_t *ret_rank, struct fact_extra *ret_extra)
 {
     if (text.len == 0 || text.len > MAX_FACT_TEXT)
         return -EBADMSG;
@@ -230,6 +229,7 @@ int facts_read(struct identify *i, const struct facts *known, uint8_t known_rank
     _cleanup_free_ struct draft *d = calloc(1, sizeof(*d));
     if (!d)
         return -ENOMEM;
+    const struct facts *known = r->facts;
     const struct source_row *source = NULL;
     struct str name = STR_NULL, problem = STR_NULL;
     take_str(root, "source", &name);
@@ -243,18 +243,20 @@ int facts_read(struct identify *i, const struct facts *known, uint8_t known_rank
     bool known_good = known && known->problem.len == 0;
     if (problem.len && known_good)
         return -ESTALE;
-    bool over = !known || !known_good || source->rank >= known_rank;
+    bool over = !known || !known_good || source->rank >= r->rank;
     if (known)
         d->f = *known;
     fill(d, known, root, over);
     d->f.problem = problem;
+    if (d->f.runtime.len == 0)
+        d->f.runtime = r->maker; // whoever made the cgroup
     d->f.version = (known ? known->version : 0) + 1;
     d->f.source = over ? source->name : known->source;
     struct facts *f = pack(i, d, ret_class);
     if (!f)
         return -ENOMEM;
     *ret = f;
-    *ret_rank = over ? source->rank : known_rank;
+    *ret_rank = over ? source->rank : r->rank;
     ret_extra->id = d->id;
     ret_extra->cgroups_path = d->cgroups_path;
     ret_extra->bundle = d->bundle;

@@ -81,8 +81,8 @@ static struct proc *on_fork(struct identify *i, const struct bh_rec *rec, struct
     child->pub.vpid = f->vpid;
     child->pub.ppid = rec->tgid;
     child->pub.forked_ns = rec->time;
-    if (parent)
-        proc_set_parent(child, parent);
+    if (parent && !child->pub.parent)
+        proc_set_parent(i, child, parent);
     if (!child->pub.image && parent) {
         const struct image *m = img_pick(parent, f->child_exec);
         child->pub.image = m ? &img_ref(img_of(m))->pub : NULL;
@@ -105,7 +105,7 @@ static void link_parent(struct identify *i, struct proc *p, const struct bh_exec
         struct proc *parent =
             x->parent_start ? proc_find(i, x->ppid, x->parent_start) : proc_newest(i, x->ppid);
         p->pub.ppid = x->ppid;
-        proc_set_parent(p, parent);
+        proc_set_parent(i, p, parent);
     }
 }
 
@@ -142,7 +142,7 @@ static struct proc *on_task(struct identify *i, const struct bh_rec *rec, struct
 {
     const struct bh_exec *x = REC_AS(rec, bh_exec);
     if (rec->tgid == 1 && x->nses.mnt)
-        i->host_mnt_ns = x->nses.mnt;
+        i->host_nses = x->nses;
     bool fresh = !p;
     if (fresh) {
         const struct proc *newer = proc_newest(i, rec->tgid);
@@ -252,10 +252,7 @@ static bool has_process(uint16_t kind)
 static struct reg *container_of(struct identify *i, const struct bh_rec *rec)
 {
     uint32_t number = rec->kind == BH_STORM ? REC_AS(rec, bh_storm)->container : rec->container;
-    struct reg *r = reg_get(i, number, rec->kind == BH_STORM ? 0 : rec->cgroup, rec->time);
-    if (r == &i->nowhere)
-        r->pub.number = number;
-    return r;
+    return reg_get(i, number, rec->kind == BH_STORM ? 0 : rec->cgroup, rec->time);
 }
 
 static bool for_detectors(const struct identify *i, const struct bh_rec *rec)
@@ -320,6 +317,9 @@ int identify_step(struct identify *i, const struct bh_rec *rec, struct event *re
     // The process's container where the record is of its time, else the record's own.
     struct reg *raw =
         p && p->raw == rec->container && has_process(rec->kind) ? p->reg : container_of(i, rec);
+    if (raw == &i->nowhere) // it stands for many
+        raw->pub.number =
+            rec->kind == BH_STORM ? REC_AS(rec, bh_storm)->container : rec->container;
     struct reg *r = reg_counts_as(i, raw);
     if (rec->kind == BH_STORM)
         r->storm = true;

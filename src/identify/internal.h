@@ -89,8 +89,9 @@ struct reg {
     uint64_t init_start;
     uint64_t maker_dev, maker_ino; // the runtime's executable
     struct facts *facts;           // a block of the pool; NULL: pub.facts is the empty ones
-    char *text;                    // a block of the pool: path, cwd
-    struct str cwd;                // of its maker
+    char *text;                    // a block of the pool: path, cwd, maker
+    struct str cwd, maker;         // its maker's folder and program's name
+    struct bh_nses nses;           // of its first program; mnt 0: not yet known
     uint64_t evicted, evicted_told, evict_time;
     uint64_t losses_before; // losses when it was made: none of them touched it
     uint8_t text_class, facts_class, asked, answered, rank;
@@ -120,9 +121,9 @@ struct identify {
     uint32_t reg_mask;
     struct reg_list live_regs, gone_regs;
     struct reg host;
-    struct reg nowhere; // stands in where the table is full
-    uint32_t host_mnt_ns;
-    uint64_t now; // latest record time
+    struct reg nowhere;       // stands in where the table is full
+    struct bh_nses host_nses; // of PID 1
+    uint64_t now;             // latest record time
     uint64_t losses, losses_cleared, events;
     size_t regs_used; // of regs, from the front
     bool scan_done;
@@ -162,7 +163,7 @@ struct proc *proc_newest(const struct identify *i, uint32_t tgid);
 // Room is made by evicting; keep is never evicted. NULL: no memory.
 struct proc *proc_add(struct identify *i, uint32_t tgid, uint64_t start, uint32_t raw,
                       const struct proc *keep);
-void proc_set_parent(struct proc *p, struct proc *parent);
+void proc_set_parent(struct identify *i, struct proc *p, struct proc *parent); // it has none yet
 void proc_move(struct identify *i, struct proc *p, uint32_t raw, uint64_t time);
 void proc_exit(struct identify *i, struct proc *p, uint64_t time);
 void procs_reap(struct identify *i);
@@ -203,9 +204,8 @@ struct fact_extra { // what a fact says beside struct facts
 // Reads JSON, merges it with what is known (by rank of source), packs it. Strings of *ret_extra lie
 // in the packed block, so they live as long as *ret. -EBADMSG: not a fact. -ESTALE: says less than
 // what is known. -ENOMEM.
-int facts_read(struct identify *i, const struct facts *known, uint8_t known_rank, struct str text,
-               struct facts **ret, uint8_t *ret_class, uint8_t *ret_rank,
-               struct fact_extra *ret_extra);
+int facts_read(struct identify *i, const struct reg *r, struct str text, struct facts **ret,
+               uint8_t *ret_class, uint8_t *ret_rank, struct fact_extra *ret_extra);
 extern const struct facts facts_none;
 // Container id from a cgroup's path: its last component without what runtimes put around it.
 struct str id_of_cgroup(struct str path);

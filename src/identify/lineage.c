@@ -84,7 +84,7 @@ void lineage_scan_done(struct identify *i)
     for (size_t k = 0; k < n; k++) {
         struct proc *p = all[k], *parent;
         if (!p->pub.parent && p->pub.ppid && (parent = proc_newest(i, p->pub.ppid)))
-            proc_set_parent(p, parent);
+            proc_set_parent(i, p, parent);
         lineage_fork(i, p);
         p->scanned = false;
     }

@@ -160,12 +160,24 @@ static struct proc *victim(struct reg *r, const struct proc *keep)
     return init;
 }
 
+// Frees a process that was only kept as an ancestor, and then perhaps its parent, and so on.
+static void collect(struct identify *i, struct proc *p, const struct proc *keep)
+{
+    while (p && p != keep && p->pub.exited_ns && !p->grace && LIST_EMPTY(&p->children)) {
+        struct proc *parent = p->pub.parent ? proc_of(p->pub.parent) : NULL;
+        proc_free(i, p);
+        p = parent;
+    }
+}
+
 bool proc_evict(struct identify *i, struct reg *r, const struct proc *keep)
 {
     struct proc *p = victim(r, keep);
     if (!p)
         return false;
+    struct proc *parent = p->pub.parent ? proc_of(p->pub.parent) : NULL;
     proc_free(i, p);
+    collect(i, parent, keep);
     i->stats.evicted_processes++;
     reg_evicted(i, r);
     return true;
@@ -205,7 +217,7 @@ struct proc *proc_add(struct identify *i, uint32_t tgid, uint64_t start, uint32_
     memset(p, 0, sizeof(*p));
     p->pub.tgid = tgid;
     p->pub.start = start;
-    p->pub.container = reg_counts_as(i, r)->pub.number;
+    p->pub.container = r == &i->nowhere ? raw : reg_counts_as(i, r)->pub.number;
     p->raw = raw;
     p->reg = r;
     LIST_INIT(&p->children);
@@ -220,20 +232,22 @@ struct proc *proc_add(struct identify *i, uint32_t tgid, uint64_t start, uint32_
 
 // A chain is cut where it has grown long: an endless chain of parents that end (a worm of forks) is
 // bounded, and the walk that cuts it happens once in MAX_ANCESTRY − KEEP_ANCESTRY generations.
-static void bound_depth(struct proc *p)
+static void bound_depth(struct identify *i, struct proc *p)
 {
     if (p->depth < MAX_ANCESTRY)
         return;
     struct proc *at = p;
     for (int k = 0; k < KEEP_ANCESTRY && at->pub.parent; k++)
         at = proc_of(at->pub.parent);
+    struct proc *above = at->pub.parent ? proc_of(at->pub.parent) : NULL;
     unlink_parent(at);
     p->depth = KEEP_ANCESTRY;
+    collect(i, above, p);
 }
 
-void proc_set_parent(struct proc *p, struct proc *parent)
+void proc_set_parent(struct identify *i, struct proc *p, struct proc *parent)
 {
-    unlink_parent(p);
+    INVARIANT(!p->pub.parent);
     // A parent began before its child: so there are no circles, whatever records say.
     if (!parent || parent == p || parent->pub.start > p->pub.start)
         return;
@@ -244,7 +258,7 @@ void proc_set_parent(struct proc *p, struct proc *parent)
     p->pub.parent = &parent->pub;
     LIST_INSERT_HEAD(&parent->children, p, sibling);
     p->depth = (uint16_t)(parent->depth + 1);
-    bound_depth(p);
+    bound_depth(i, p);
 }
 
 void proc_move(struct identify *i, struct proc *p, uint32_t raw, uint64_t time)
@@ -261,7 +275,7 @@ void proc_move(struct identify *i, struct proc *p, uint32_t raw, uint64_t time)
         TAILQ_INSERT_TAIL(list_of(r, p), p, in_reg);
         r->procs++;
     }
-    p->pub.container = reg_counts_as(i, r)->pub.number;
+    p->pub.container = r == &i->nowhere ? raw : reg_counts_as(i, r)->pub.number;
 }
 
 void proc_exit(struct identify *i, struct proc *p, uint64_t time)
@@ -283,12 +297,7 @@ void procs_reap(struct identify *i)
             return;
         TAILQ_REMOVE(&i->grace, p, in_grace);
         p->grace = false;
-        // With it may go those that were only kept as its ancestors.
-        while (p && p->pub.exited_ns && !p->grace && LIST_EMPTY(&p->children)) {
-            struct proc *parent = p->pub.parent ? proc_of(p->pub.parent) : NULL;
-            proc_free(i, p);
-            p = parent;
-        }
+        collect(i, p, NULL); // with it may go those that were only kept as its ancestors
     }
 }
 
