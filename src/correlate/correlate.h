@@ -1,5 +1,6 @@
-// correlate: findings → incidents. A finding joins the incident of its lineage, or of a file object that a finding
-// of the incident wrote or ran; else it begins one. Pure.
+// correlate: findings → incidents. A finding joins the incident of its lineage, of an ancestor that a finding was
+// about, or of who wrote (or, from outside any image, ran) the file that it is about; else it begins one. Where
+// several of these hold, the oldest incident takes in the others, which are closed with merged_into set. Pure.
 #pragma once
 
 #include "base/base.h"

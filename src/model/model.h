@@ -277,6 +277,7 @@ struct timeline_entry {
     uint32_t container, tgid;
     enum severity severity;
     double confidence;
+    const char *joined_by; // why this one belongs
 };
 struct incident {
     struct id id;      // of its first finding
