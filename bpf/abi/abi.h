@@ -404,12 +404,14 @@ struct bh_storm_value {
 struct bh_settings {
     struct bh_kind_set host_kinds;      /* wanted of the host and of plain cgroups */
     struct bh_kind_set container_kinds; /* wanted of containers */
+    struct bh_kind_set any_kinds;       /* wanted of anyone, single containers too: which hooks have work */
     bh_u32 shards;
     bh_u32 self;          /* the agent's core: its own records are dropped */
     bh_u64 reserve[2];    /* tokens a second that every container has for itself, per ring */
     bh_u64 burst[2];      /* at most so many tokens saved up */
     bh_u32 ring_bytes[2];
     bh_u64 heartbeat;     /* boot time of the core's last turn */
+    bh_u64 rename_lock;   /* the kernel's address of it, 0: not known. Set once, before anything is attached */
     bh_u64 window;        /* grows each time the storms are reported */
 };
 
