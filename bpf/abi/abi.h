@@ -8,6 +8,7 @@
 #pragma once
 
 #ifdef __bpf__
+#include <linux/types.h>
 typedef __u8 bh_u8;
 typedef __u16 bh_u16;
 typedef __u32 bh_u32;
