@@ -457,6 +457,8 @@ struct bh_exec_row {
 /* An exec by a process that still is the runtime is let pass: its parent runs outside the container, in the same mount
  * namespace (runc executes a copy of itself from a memfd inside the container's cgroup). */
 #define BH_ROW_SPARE_RUNTIME (1u << 0)
+/* The self-proof's rows: in force, but no verdict is sent. */
+#define BH_ROW_SILENT (1u << 1)
 BH_ASSERT(sizeof(struct bh_exec_row) == 304);
 
 /* FNV-1a over the path's bytes; the same loop in the kernel and here. */

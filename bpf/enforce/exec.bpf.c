@@ -199,7 +199,8 @@ static __always_inline int judge(struct file *file, const char *asked, __u8 effe
         v->effect = deny ? effect : BH_EFFECT_WOULD;
         v->object = (__u8)j.best_object;
         record_actor(s, &a, task);
-        record_send(s, BH_RING_CRITICAL);
+        if (!(j.best->flags & BH_ROW_SILENT))
+            record_send(s, BH_RING_CRITICAL);
     }
     scratch_release(s);
     return deny;
