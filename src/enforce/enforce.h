@@ -38,12 +38,18 @@ uint64_t desired_refused(const struct desired *d); // rows, containers that ther
 
 // ── reconciler ───────────────────────────────────────────────────────────────────────────────
 struct reconcile;
+struct guardian;
 struct reconcile_options {
     const struct host *host;
     const struct host_caps *caps;
-    int containers_map, settings_map, cgroups_map, rings_map; // of sense
+    // Of sense, by sense_map_fd(); 0 or less: the reconciler makes maps of its own (where there is no sensor).
+    int containers_map, settings_map, cgroups_map, rings_map, sequences_map, storms_map;
     const char *pin_dir;  // in a bpffs: rows and links outlive us till their lease ends; NULL: nothing is pinned
-    uint64_t lease_ns;
+    uint64_t lease_ns;    // 0: rows end only by themselves
+    struct guardian *guardian; // removes the self-proof's cgroup if we are gone; NULL: nobody does
+    // How a container's level is set (sense_watch: it also attaches what the kinds need). NULL: only the map is written.
+    int (*set_level)(void *ctx, uint32_t container, uint8_t level, const struct bh_kind_set *kinds);
+    void *set_level_ctx;
 };
 // Loads bpf/enforce's programs (LSM where it loads, else the signal tier), adopts what an earlier agent left pinned.
 int reconcile_open(const struct reconcile_options *o, struct reconcile **ret, struct error *err);
@@ -53,11 +59,16 @@ typedef void (*reconcile_emit)(void *ctx, const struct outcome *o);
 // Makes the kernel agree with one row's change, reads back, and reports. Attaches programs with the first row that
 // needs them and detaches them with the last.
 void reconcile_row(struct reconcile *r, const struct row *row, enum row_change change, reconcile_emit emit, void *ctx);
-// Renews leases, reads everything back, removes what no row of ours wants.
+// Renews leases, reads back (1,024 rows a tick, in turn), removes what no row of ours wants, takes over what an earlier
+// agent left: each of its rows under its container's new number, once sense's scan has given it one.
 void reconcile_tick(struct reconcile *r, uint64_t now, reconcile_emit emit, void *ctx);
 // The tier that exec rows have here: "lsm" or "signal", and the effect.
 const char *reconcile_exec_tier(const struct reconcile *r, enum bh_effect *ret_effect);
-// Self-proof: makes a scratch cgroup, tries what each row kind forbids, removes it. One result a kind.
+// The first desired state is complete: what was taken over and no row of ours has claimed is removed. Without this call
+// such rows end with their lease.
+void reconcile_complete(struct reconcile *r);
+// Self-proof: makes a scratch cgroup, tries what each row kind forbids, removes it. One result a kind. How many, or negative
+// errno. Outcomes say `enforced` of what was proven here, from the next tick on.
 struct proof {
     const char *row_kind, *tier;
     enum bh_effect effect;
