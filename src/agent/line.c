@@ -294,6 +294,7 @@ static void take_findings(struct line *l)
     for (size_t k = 0; k < n; k++) {
         struct finding *f = all[k].finding;
         l->now = MAX(l->now, f->time.ns);
+        f->hostname = l->hostname;
         if (f->kind == BH_VERDICT && f->row && !f->rule.len)
             name_verdict(l, f);
         l->findings++;

@@ -3,7 +3,9 @@
 
 static struct str keep(struct str s, size_t max)
 {
-    s.len = MIN(s.len, max);
+    if (s.len > max) // cut between characters
+        for (s.len = max; s.len && ((unsigned char)s.ptr[s.len] & 0xc0) == 0x80;)
+            s.len--;
     char *copy = str_dup(s);
     return copy ? (struct str){copy, s.len} : STR_NULL;
 }
@@ -11,6 +13,12 @@ static struct str keep(struct str s, size_t max)
 static void drop(struct str s)
 {
     free((char *)s.ptr);
+}
+
+static void drop_entry(const struct timeline_entry *e)
+{
+    drop(e->text);
+    drop(e->chain);
 }
 
 struct growing *growing_new(const struct finding *first, uint64_t number)
@@ -42,7 +50,7 @@ static void drop_parts(struct growing *g)
     for (size_t i = 0; i < g->view.tags_n; i++)
         drop(g->tags[i]);
     for (size_t i = 0; i < g->view.timeline_n; i++)
-        drop(g->timeline[i].text);
+        drop_entry(&g->timeline[i]);
     g->rules_n = g->view.tags_n = g->view.timeline_n = 0;
 }
 
@@ -125,7 +133,7 @@ static void add_entry(struct growing *g, const struct timeline_entry *e, size_t 
         size_t cap = g->timeline_cap ? g->timeline_cap * 2 : 8;
         struct timeline_entry *grown = reallocarray(g->timeline, cap, sizeof(*grown));
         if (!grown) {
-            drop(e->text);
+            drop_entry(e);
             return;
         }
         g->timeline = grown;
@@ -139,7 +147,7 @@ static void add_entry(struct growing *g, const struct timeline_entry *e, size_t 
     g->timeline[at] = *e;
     for (v->timeline_n++; v->timeline_n > max;) {
         size_t middle = max / 2;
-        drop(g->timeline[middle].text);
+        drop_entry(&g->timeline[middle]);
         v->timeline_n--;
         memmove(&g->timeline[middle], &g->timeline[middle + 1],
                 (v->timeline_n - middle) * sizeof(*e));
@@ -168,6 +176,17 @@ static void set_title(struct growing *g, const struct finding *f)
     g->title_confidence = f->confidence;
 }
 
+static struct str chain_text(const struct finding *f)
+{
+    _cleanup_buf_ struct buf b = {0};
+    for (size_t i = 0; i < f->chain_n && b.len < MAX_CHAIN_TEXT; i++) {
+        if (i)
+            buf_text(&b, " ← ");
+        buf_str(&b, f->chain[i].comm.len ? f->chain[i].comm : str_basename(f->chain[i].path));
+    }
+    return b.len ? keep(buf_view(&b), MAX_CHAIN_TEXT) : STR_NULL;
+}
+
 void growing_add(struct growing *g, const struct finding *f, const char *joined_by,
                  size_t max_timeline)
 {
@@ -194,6 +213,7 @@ void growing_add(struct growing *g, const struct finding *f, const char *joined_
         .severity = f->severity,
         .confidence = f->confidence,
         .joined_by = joined_by,
+        .chain = chain_text(f),
     };
     add_entry(g, &e, max_timeline);
     if (f->time.ns < v->first.ns) {
@@ -231,6 +251,7 @@ void growing_absorb(struct growing *g, struct growing *from, const char *joined_
     for (size_t i = 0; i < w->timeline_n; i++) {
         struct timeline_entry e = from->timeline[i];
         e.text = keep(e.text, MAX_TIMELINE_TEXT);
+        e.chain = keep(e.chain, MAX_CHAIN_TEXT);
         add_entry(g, &e, max_timeline);
     }
     if (w->first.ns < v->first.ns) {

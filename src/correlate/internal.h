@@ -11,6 +11,7 @@ enum {
     MAX_TIMELINE_TEXT = 512,      // bytes of an entry
     MAX_TIMELINE_ENTRIES = 32768, // of all incidents; then each has its share, but at least:
     MIN_TIMELINE = 16,
+    MAX_CHAIN_TEXT = 192,
     MAX_TITLE = 256,
     MAX_CLOSED = 256,  // kept for who asks; the oldest are forgotten first
     MAX_LINKS = 16384, // of all incidents

@@ -167,6 +167,7 @@ void finding_json(struct json *j, const struct finding *f)
     json_process(j, f);
     json_kstr(j, "output", f->output);
     json_kstr(j, "source", f->source);
+    json_kstr(j, "hostname", f->hostname);
     json_strings(j, "tags", f->tags, f->tags_n);
     json_key(j, "fields");
     json_object(j);
@@ -228,7 +229,7 @@ struct finding *finding_copy(struct arena *a, const struct finding *f)
     *c = *f;
     bool ok = keep(a, &c->rule) && keep(a, &c->container_id) && keep(a, &c->container_name) &&
               keep(a, &c->image_name) && keep(a, &c->workload) && keep(a, &c->output) &&
-              keep(a, &c->source) && keep_list(a, &c->tags, c->tags_n);
+              keep(a, &c->source) && keep(a, &c->hostname) && keep_list(a, &c->tags, c->tags_n);
     for (size_t i = 0; ok && i < c->fields_n; i++)
         ok = keep(a, &c->fields[i].key) && keep(a, &c->fields[i].text) &&
              keep_list(a, &c->fields[i].items, c->fields[i].items_n);

@@ -13,6 +13,7 @@ static void timeline(struct json *j, const struct timeline_entry *t)
     json_ku64(j, "container", t->container);
     json_ku64(j, "pid", t->tgid);
     json_kcstr(j, "joined_by", t->joined_by);
+    json_kstr(j, "chain", t->chain);
     json_kstr(j, "text", t->text);
     json_object_end(j);
 }

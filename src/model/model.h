@@ -242,6 +242,7 @@ struct finding {
     uint64_t start, exec, lineage;
     struct str output;  // message without time and priority
     struct str source;  // "syscall"
+    struct str hostname; // of the machine that it happened on
     const struct str *tags;
     size_t tags_n;
     struct finding_field fields[MAX_FINDING_FIELDS];
@@ -278,6 +279,7 @@ struct timeline_entry {
     enum severity severity;
     double confidence;
     const char *joined_by; // why this one belongs
+    struct str chain;      // the acting process and its ancestors by name: "nc ← sh ← nginx"
 };
 struct incident {
     struct id id;      // of its first finding
