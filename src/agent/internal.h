@@ -61,6 +61,8 @@ void shard_epoch_done(struct shard *s);
 // epoch's end.
 bool shard_verdict_finding(struct shard *s, const struct event *e, struct finding *ret);
 
+void verdict_name(struct line *l, struct finding *f); // at the epoch's end
+
 // Repeats: the same finding of the same process again within REPEAT_NS is counted, and said once at
 // its end.
 enum { MAX_REPEATS = 4096 };

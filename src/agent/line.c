@@ -227,36 +227,6 @@ static void take_writes(struct line *l)
         }
 }
 
-// A met row's finding gets the row's own words.
-static void name_verdict(struct line *l, struct finding *f)
-{
-    static const struct str tags[] = {{"policy", 6}};
-    const struct row *row = desired_row(l->desired, f->row);
-    _cleanup_buf_ struct buf text = {0};
-    struct str path = f->objects_n ? f->objects[0].path : STR_NULL;
-    bool audit = f->effect == BH_EFFECT_WOULD;
-    buf_printf(&text, "%s: exec of ", effect_name((enum bh_effect)f->effect));
-    buf_str(&text, path);
-    buf_printf(&text, " (%s, ", row ? object_name(row->object) : "row of an earlier agent");
-    buf_text(&text, audit ? "audit" : "enforce");
-    if (row) {
-        buf_text(&text, ") by policy ");
-        buf_str(&text, row->owner_name);
-        buf_text(&text, " at ");
-        buf_str(&text, row->where);
-        if (row->reason.len) {
-            buf_text(&text, ": ");
-            buf_str(&text, row->reason);
-        }
-    } else
-        buf_char(&text, ')');
-    f->rule = row ? arena_str(l->arena, row->owner_name) : STR("row of an earlier agent");
-    f->output = arena_str(l->arena, buf_view(&text));
-    f->tags = tags;
-    f->tags_n = ARRAY_SIZE(tags);
-    f->id = finding_id(f);
-}
-
 // One order of all shards' findings: time, then shard, then the order they were made in.
 struct merged {
     struct finding *finding;
@@ -296,7 +266,7 @@ static void take_findings(struct line *l)
         l->now = MAX(l->now, f->time.ns);
         f->hostname = l->hostname;
         if (f->kind == BH_VERDICT && f->row && !f->rule.len)
-            name_verdict(l, f);
+            verdict_name(l, f);
         l->findings++;
         if (l->sinks.finding)
             l->sinks.finding(l->sinks.ctx, f);

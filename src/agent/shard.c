@@ -90,49 +90,6 @@ static void keep_write(struct shard *s, const struct event *e)
         e->rec->time,        e->container->number, arena_str(s->arena, rec_str(e->rec, o->path))};
 }
 
-bool shard_verdict_finding(struct shard *s, const struct event *e, struct finding *f)
-{
-    const struct bh_verdict *v = REC_AS(e->rec, bh_verdict);
-    if (!v)
-        return false;
-    struct line *l = s->line;
-    bool refused = v->effect == BH_EFFECT_REFUSED || v->effect == BH_EFFECT_KILLED_BEFORE;
-    *f = (struct finding){
-        .detector = "policy",
-        .severity = refused ? SEVERITY_WARNING : SEVERITY_NOTICE,
-        .confidence = 0.9,
-        .time = {e->rec->time},
-        .wall = {e->rec->time + (uint64_t)l->wall_minus_boot},
-        .generation = l->generation ? l->generation->number : 0,
-        .container = e->container->number,
-        .container_id = e->container->id,
-        .container_name = e->container->facts->name,
-        .image_name = e->container->facts->image,
-        .workload = e->container->facts->workload,
-        .tgid = e->rec->tgid,
-        .start = e->rec->start,
-        .exec = e->rec->exec,
-        .lineage = e->process ? e->process->lineage : 0,
-        .source = STR("syscall"),
-        .kind = e->rec->kind,
-        .truth = e->rec->truth,
-        .flags = e->rec->flags,
-        .lossy = e->container->lossy,
-        .row = v->row,
-        .effect = v->effect,
-        .shard = s->number,
-        .segment = e->at.segment,
-        .offset = e->at.offset,
-        .objects = {{.dev = v->file.dev, .ino = v->file.ino, .path = rec_str(e->rec, v->path)}},
-        .objects_n = 1,
-    };
-    for (const struct process *p = e->process; p && f->chain_n < MAX_LINEAGE; p = p->parent)
-        f->chain[f->chain_n++] =
-            (struct lineage_step){p->tgid, p->start, p->image ? p->image->comm : STR_NULL,
-                                  p->image ? p->image->path : STR_NULL};
-    return true;
-}
-
 int shard_take(struct shard *s, const struct bh_rec *rec)
 {
     struct line *l = s->line;
