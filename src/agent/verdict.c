@@ -72,7 +72,7 @@ void verdict_name(struct line *l, struct finding *f)
     bool audit = f->effect == BH_EFFECT_WOULD;
     buf_printf(&text, "%s: exec of ", effect_name((enum bh_effect)f->effect));
     buf_str(&text, path);
-    buf_printf(&text, " (%s, ", row ? object_name(row->object) : "row of an earlier agent");
+    buf_printf(&text, " (%s, ", row ? object_name(row->object) : "row no longer in the table");
     buf_text(&text, audit ? "audit" : "enforce");
     if (row) {
         buf_text(&text, ") by policy ");
@@ -87,7 +87,7 @@ void verdict_name(struct line *l, struct finding *f)
         buf_char(&text, ')');
     add_field(f, "policy.name", row ? arena_str(l->arena, row->owner_name) : STR_NULL);
     add_field(f, "policy.where", row ? arena_str(l->arena, row->where) : STR_NULL);
-    f->rule = row ? arena_str(l->arena, row->owner_name) : STR("row of an earlier agent");
+    f->rule = row ? arena_str(l->arena, row->owner_name) : STR("row no longer in the table");
     f->output = arena_str(l->arena, buf_view(&text));
     f->tags = tags;
     f->tags_n = ARRAY_SIZE(tags);
