@@ -142,6 +142,10 @@ static void on_notice(void *ctx, unsigned shard, enum notice_kind kind, uint32_t
     case NOTICE_EVICTED:
         core_input_text(c, BH_EVICT, number, 0, text);
         break;
+    case NOTICE_PLAIN:
+        if (container)
+            sense_plain(c->sense, container->cgroup, number);
+        break;
     case NOTICE_CONTAINER_KNOWN:
     case NOTICE_CONTAINER_STARTED:
         break;

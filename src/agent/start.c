@@ -265,7 +265,7 @@ static int start_processes(struct core *c, struct error *err)
     r = facts_new(c->host, NULL, &c->facts, err);
     if (r < 0)
         return r;
-    struct control_options options = {c->socket_path, BULKHEAD_VERSION};
+    struct control_options options = {.socket_path = c->socket_path, .version = BULKHEAD_VERSION};
     return control_start(&options, &c->control, err);
 }
 
