@@ -34,6 +34,25 @@ void json_kwall(struct json *j, const char *key, struct wall_ns t)
     json_kstr(j, key, buf_view(&b));
 }
 
+// Many readers hold integers in 63 bits and refuse the whole text for one that is larger: a hostile
+// capture must not make a record unreadable, so what doesn't fit stands as a string of digits.
+void json_big(struct json *j, uint64_t v)
+{
+    char digits[24];
+    if (v <= INT64_MAX) {
+        json_u64(j, v);
+        return;
+    }
+    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)v);
+    json_cstr(j, digits);
+}
+
+void json_kbig(struct json *j, const char *key, uint64_t v)
+{
+    json_key(j, key);
+    json_big(j, v);
+}
+
 // 64-bit values that may use their highest bits: JSON readers lose them as numbers.
 void json_khex(struct json *j, const char *key, uint64_t v)
 {
@@ -66,13 +85,7 @@ static void field_value(struct json *j, const struct finding_field *f)
     case FIELD_TIME:
     case FIELD_DURATION:
     case FIELD_PORT:
-        // Many readers hold integers in 63 bits and refuse the whole text for one that is larger.
-        if (f->number > INT64_MAX) {
-            char digits[24];
-            snprintf(digits, sizeof(digits), "%llu", (unsigned long long)f->number);
-            json_cstr(j, digits);
-        } else
-            json_u64(j, f->number);
+        json_big(j, f->number);
         break;
     case FIELD_BOOL:
         json_bool(j, f->number != 0);
@@ -112,16 +125,16 @@ static void json_process(struct json *j, const struct finding *f)
 {
     json_key(j, "process");
     json_object(j);
-    json_ku64(j, "pid", f->tgid);
-    json_ku64(j, "start_ns", f->start);
-    json_ku64(j, "exec", f->exec);
+    json_kbig(j, "pid", f->tgid);
+    json_kbig(j, "start_ns", f->start);
+    json_kbig(j, "exec", f->exec);
     json_khex(j, "lineage", f->lineage);
     json_key(j, "chain");
     json_array(j);
     for (size_t i = 0; i < f->chain_n; i++) {
         json_object(j);
-        json_ku64(j, "pid", f->chain[i].tgid);
-        json_ku64(j, "start_ns", f->chain[i].start);
+        json_kbig(j, "pid", f->chain[i].tgid);
+        json_kbig(j, "start_ns", f->chain[i].start);
         json_kstr(j, "comm", f->chain[i].comm);
         json_kstr(j, "path", f->chain[i].path);
         json_object_end(j);
@@ -139,9 +152,9 @@ static void json_evidence(struct json *j, const struct finding *f)
     json_kcstr(j, "truth", truth_name((enum bh_truth)f->truth));
     json_kflags(j, "flags", f->flags);
     json_kbool(j, "lossy", f->lossy);
-    json_ku64(j, "shard", f->shard);
-    json_ku64(j, "segment", f->segment);
-    json_ku64(j, "offset", f->offset);
+    json_kbig(j, "shard", f->shard);
+    json_kbig(j, "segment", f->segment);
+    json_kbig(j, "offset", f->offset);
     json_object_end(j);
 }
 
@@ -154,11 +167,11 @@ void finding_json(struct json *j, const struct finding *f)
     json_kcstr(j, "severity", severity_name(f->severity));
     json_kdouble(j, "confidence", f->confidence);
     json_kwall(j, "time", f->wall);
-    json_ku64(j, "boot_ns", f->time.ns);
-    json_ku64(j, "generation", f->generation);
+    json_kbig(j, "boot_ns", f->time.ns);
+    json_kbig(j, "generation", f->generation);
     json_key(j, "container");
     json_object(j);
-    json_ku64(j, "number", f->container);
+    json_kbig(j, "number", f->container);
     json_kstr(j, "id", f->container_id);
     json_kstr(j, "name", f->container_name);
     json_kstr(j, "image", f->image_name);
@@ -187,7 +200,7 @@ void finding_json(struct json *j, const struct finding *f)
     json_array_end(j);
     json_key(j, "row");
     if (f->row)
-        json_u64(j, f->row);
+        json_big(j, f->row);
     else
         json_null(j);
     json_kcstr(j, "effect", f->row ? effect_name((enum bh_effect)f->effect) : NULL);

@@ -20,19 +20,19 @@ static void creds(struct json *j, const char *key, const struct bh_creds *c)
 {
     json_key(j, key);
     json_object(j);
-    json_ku64(j, "uid", c->uid);
-    json_ku64(j, "gid", c->gid);
-    json_ku64(j, "euid", c->euid);
-    json_ku64(j, "egid", c->egid);
-    json_ku64(j, "suid", c->suid);
-    json_ku64(j, "sgid", c->sgid);
-    json_ku64(j, "fsuid", c->fsuid);
-    json_ku64(j, "fsgid", c->fsgid);
+    json_kbig(j, "uid", c->uid);
+    json_kbig(j, "gid", c->gid);
+    json_kbig(j, "euid", c->euid);
+    json_kbig(j, "egid", c->egid);
+    json_kbig(j, "suid", c->suid);
+    json_kbig(j, "sgid", c->sgid);
+    json_kbig(j, "fsuid", c->fsuid);
+    json_kbig(j, "fsgid", c->fsgid);
     json_khex(j, "cap_effective", c->cap_effective);
     json_khex(j, "cap_permitted", c->cap_permitted);
     json_khex(j, "cap_inheritable", c->cap_inheritable);
     json_ki64(j, "loginuid", c->loginuid == UINT32_MAX ? -1 : (int64_t)c->loginuid);
-    json_ku64(j, "userns", c->userns);
+    json_kbig(j, "userns", c->userns);
     json_object_end(j);
 }
 
@@ -40,14 +40,14 @@ static void nses(struct json *j, const char *key, const struct bh_nses *n)
 {
     json_key(j, key);
     json_object(j);
-    json_ku64(j, "mnt", n->mnt);
-    json_ku64(j, "pid", n->pid);
-    json_ku64(j, "net", n->net);
-    json_ku64(j, "ipc", n->ipc);
-    json_ku64(j, "uts", n->uts);
-    json_ku64(j, "cgroup", n->cgroup);
-    json_ku64(j, "user", n->user);
-    json_ku64(j, "time", n->time);
+    json_kbig(j, "mnt", n->mnt);
+    json_kbig(j, "pid", n->pid);
+    json_kbig(j, "net", n->net);
+    json_kbig(j, "ipc", n->ipc);
+    json_kbig(j, "uts", n->uts);
+    json_kbig(j, "cgroup", n->cgroup);
+    json_kbig(j, "user", n->user);
+    json_kbig(j, "time", n->time);
     json_object_end(j);
 }
 
@@ -65,10 +65,10 @@ static void file(struct json *j, const char *key, const struct bh_file *f)
     json_kfile_id(j, f->dev, f->ino);
     json_khex(j, "ctime_ns", f->ctime);
     json_khex(j, "mtime_ns", f->mtime);
-    json_ku64(j, "mode", f->mode);
-    json_ku64(j, "uid", f->uid);
-    json_ku64(j, "nlink", f->nlink);
-    json_ku64(j, "mnt_id", f->mnt_id);
+    json_kbig(j, "mode", f->mode);
+    json_kbig(j, "uid", f->uid);
+    json_kbig(j, "nlink", f->nlink);
+    json_kbig(j, "mnt_id", f->mnt_id);
     json_key(j, "flags");
     json_array(j);
     for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
@@ -90,17 +90,17 @@ static void sock(struct json *j, const struct bh_sock *s)
 {
     json_key(j, "socket");
     json_object(j);
-    json_ku64(j, "family", s->family);
-    json_ku64(j, "proto", s->proto);
-    json_ku64(j, "type", s->type);
-    json_ku64(j, "state", s->state);
-    json_ku64(j, "role", s->role);
+    json_kbig(j, "family", s->family);
+    json_kbig(j, "proto", s->proto);
+    json_kbig(j, "type", s->type);
+    json_kbig(j, "state", s->state);
+    json_kbig(j, "role", s->role);
     address(j, "laddr", s->family, s->laddr);
-    json_ku64(j, "lport", s->lport);
+    json_kbig(j, "lport", s->lport);
     address(j, "raddr", s->family, s->raddr);
-    json_ku64(j, "rport", s->rport);
+    json_kbig(j, "rport", s->rport);
     json_khex(j, "cookie", s->cookie);
-    json_ku64(j, "netns", s->netns);
+    json_kbig(j, "netns", s->netns);
     json_object_end(j);
 }
 
@@ -126,18 +126,18 @@ static void exec(struct json *j, const struct bh_rec *rec)
     call(j, e->call);
     span(j, "path", rec, e->path);
     arguments(j, rec_str(rec, e->args));
-    json_ku64(j, "args_total", e->args_total);
+    json_kbig(j, "args_total", e->args_total);
     span(j, "cwd", rec, e->cwd);
     span(j, "comm", rec, e->comm);
     span(j, "name", rec, e->name);
     span(j, "interp", rec, e->interp);
-    json_ku64(j, "ppid", e->ppid);
-    json_ku64(j, "vpid", e->vpid);
+    json_kbig(j, "ppid", e->ppid);
+    json_kbig(j, "vpid", e->vpid);
     json_khex(j, "parent_start", e->parent_start);
     json_khex(j, "parent_exec", e->parent_exec);
-    json_ku64(j, "sid", e->sid);
-    json_ku64(j, "pgid", e->pgid);
-    json_ku64(j, "tty", e->tty);
+    json_kbig(j, "sid", e->sid);
+    json_kbig(j, "pgid", e->pgid);
+    json_kbig(j, "tty", e->tty);
     json_khex(j, "old_exec", e->old_exec);
     creds(j, "creds", &e->creds);
     nses(j, "namespaces", &e->nses);
@@ -149,12 +149,12 @@ static void fork_(struct json *j, const struct bh_rec *rec)
     const struct bh_fork *f = REC_AS(rec, bh_fork);
     if (!f)
         return;
-    json_ku64(j, "child", f->child);
-    json_ku64(j, "vpid", f->vpid);
+    json_kbig(j, "child", f->child);
+    json_kbig(j, "vpid", f->vpid);
     json_khex(j, "child_start", f->child_start);
     json_khex(j, "child_exec", f->child_exec);
     json_khex(j, "child_cgroup", f->child_cgroup);
-    json_ku64(j, "child_container", f->child_container);
+    json_kbig(j, "child_container", f->child_container);
     json_khex(j, "clone_flags", f->flags);
     nses(j, "namespaces", &f->nses);
 }
@@ -164,7 +164,7 @@ static void exit_(struct json *j, const struct bh_rec *rec)
     const struct bh_exit *e = REC_AS(rec, bh_exit);
     if (!e)
         return;
-    json_ku64(j, "code", e->code);
+    json_kbig(j, "code", e->code);
     json_khex(j, "utime_ns", e->utime);
     json_khex(j, "stime_ns", e->stime);
 }
@@ -175,7 +175,7 @@ static void memfd(struct json *j, const struct bh_rec *rec)
     if (!m)
         return;
     json_ki64(j, "fd", m->fd);
-    json_ku64(j, "memfd_flags", m->flags);
+    json_kbig(j, "memfd_flags", m->flags);
     span(j, "name", rec, m->name);
 }
 
@@ -197,8 +197,8 @@ static void ptrace_(struct json *j, const struct bh_rec *rec)
         return;
     call(j, p->call);
     json_khex(j, "request", p->request);
-    json_ku64(j, "target", p->target);
-    json_ku64(j, "target_container", p->target_container);
+    json_kbig(j, "target", p->target);
+    json_kbig(j, "target_container", p->target_container);
     json_khex(j, "target_start", p->target_start);
     json_ki64(j, "result", p->result);
 }
@@ -210,8 +210,8 @@ static void open_(struct json *j, const struct bh_rec *rec)
         return;
     call(j, o->call);
     json_ki64(j, "fd", o->fd);
-    json_ku64(j, "open_flags", o->flags);
-    json_ku64(j, "mode", o->mode);
+    json_kbig(j, "open_flags", o->flags);
+    json_kbig(j, "mode", o->mode);
     json_kbool(j, "created", o->created);
     span(j, "path", rec, o->path);
     span(j, "asked", rec, o->asked);
@@ -270,9 +270,9 @@ static void cgroup_(struct json *j, const struct bh_rec *rec)
         return;
     json_khex(j, "id", c->id);
     json_khex(j, "parent", c->parent);
-    json_ku64(j, "of_container", c->container);
-    json_ku64(j, "parent_container", c->parent_container);
-    json_ku64(j, "depth", c->level);
+    json_kbig(j, "of_container", c->container);
+    json_kbig(j, "parent_container", c->parent_container);
+    json_kbig(j, "depth", c->level);
     json_kbool(j, "inherited", c->inherited);
     span(j, "path", rec, c->path);
     span(j, "cwd", rec, c->cwd);
@@ -302,7 +302,7 @@ static void resource(struct json *j, const struct bh_rec *rec)
         if (values[i].value == UINT64_MAX) // not readable here
             json_null(j);
         else
-            json_u64(j, values[i].value);
+            json_big(j, values[i].value);
     }
 }
 
@@ -311,7 +311,7 @@ static void verdict(struct json *j, const struct bh_rec *rec)
     const struct bh_verdict *v = REC_AS(rec, bh_verdict);
     if (!v)
         return;
-    json_ku64(j, "row", v->row);
+    json_kbig(j, "row", v->row);
     json_kcstr(j, "action", action_name((enum bh_action)v->action));
     json_kcstr(j, "effect", effect_name((enum bh_effect)v->effect));
     json_kcstr(j, "object", object_name((enum bh_object)v->object));
@@ -325,11 +325,11 @@ static void loss(struct json *j, const struct bh_rec *rec)
     if (!l)
         return;
     json_kcstr(j, "of_ring", ring_name((enum bh_ring)l->ring));
-    json_ku64(j, "of_cpu", l->cpu);
-    json_ku64(j, "first", l->first);
-    json_ku64(j, "last", l->last);
-    json_ku64(j, "after", l->after);
-    json_ku64(j, "before", l->before);
+    json_kbig(j, "of_cpu", l->cpu);
+    json_kbig(j, "first", l->first);
+    json_kbig(j, "last", l->last);
+    json_kbig(j, "after", l->after);
+    json_kbig(j, "before", l->before);
 }
 
 static void storm(struct json *j, const struct bh_rec *rec)
@@ -338,13 +338,13 @@ static void storm(struct json *j, const struct bh_rec *rec)
     if (!s)
         return;
     const struct kind_row *kind = s->kind < BH_KIND_MAX ? kind_row((uint16_t)s->kind) : NULL;
-    json_ku64(j, "of_container", s->container);
+    json_kbig(j, "of_container", s->container);
     json_kcstr(j, "of_kind", kind ? kind->name : NULL);
     json_kcstr(j, "of_ring", ring_name((enum bh_ring)s->ring));
     json_kcstr(j, "cause", storm_cause_name((enum bh_storm_cause)s->cause));
-    json_ku64(j, "count", s->count);
-    json_ku64(j, "first", s->first);
-    json_ku64(j, "last", s->last);
+    json_kbig(j, "count", s->count);
+    json_kbig(j, "first", s->first);
+    json_kbig(j, "last", s->last);
 }
 
 static void tick(struct json *j, const struct bh_rec *rec)
@@ -362,7 +362,7 @@ static void text(struct json *j, const struct bh_rec *rec)
     struct str s = rec_text(rec);
     if (!t)
         return;
-    json_ku64(j, "what", t->what);
+    json_kbig(j, "what", t->what);
     json_key(j, "text");
     json_t *value = s.len ? json_loadb(s.ptr, s.len, JSON_ALLOW_NUL, NULL) : NULL;
     char *compact = value ? json_dumps(value, JSON_COMPACT) : NULL;
@@ -414,21 +414,21 @@ void rec_json(struct json *j, const struct bh_rec *rec)
     const struct kind_row *kind = kind_row(rec->kind);
     json_object(j);
     json_kcstr(j, "kind", kind ? kind->name : NULL);
-    json_ku64(j, "kind_number", rec->kind);
-    json_ku64(j, "boot_ns", rec->time);
-    json_ku64(j, "shard", rec->shard);
+    json_kbig(j, "kind_number", rec->kind);
+    json_kbig(j, "boot_ns", rec->time);
+    json_kbig(j, "shard", rec->shard);
     json_kcstr(j, "ring", ring_name((enum bh_ring)rec->ring));
-    json_ku64(j, "cpu", rec->cpu);
-    json_ku64(j, "seq", rec->seq);
+    json_kbig(j, "cpu", rec->cpu);
+    json_kbig(j, "seq", rec->seq);
     json_kcstr(j, "truth", truth_name((enum bh_truth)rec->truth));
     json_kflags(j, "flags", rec->flags);
-    json_ku64(j, "container", rec->container);
+    json_kbig(j, "container", rec->container);
     json_khex(j, "cgroup", rec->cgroup);
-    json_ku64(j, "pid", rec->tgid);
-    json_ku64(j, "tid", rec->tid);
-    json_ku64(j, "start", rec->start);
+    json_kbig(j, "pid", rec->tgid);
+    json_kbig(j, "tid", rec->tid);
+    json_kbig(j, "start", rec->start);
     json_khex(j, "exec", rec->exec);
-    json_ku64(j, "level", rec->level);
+    json_kbig(j, "level", rec->level);
     for (size_t i = 0; i < ARRAY_SIZE(writers); i++)
         if (writers[i].kind == rec->kind)
             writers[i].write(j, rec);

@@ -180,6 +180,8 @@ static const struct str hostile[] = {
 
 static struct finding hostile_finding(struct str h)
 {
+    // Keys come from rules, whose arguments hold no NUL (and Jansson reads none in a key).
+    struct str key = memchr(h.ptr, 0, h.len) ? STR("key") : h;
     struct finding f = finding();
     f.rule = f.output = f.container_id = f.container_name = f.image_name = f.workload = f.source =
         f.hostname = h;
@@ -188,8 +190,7 @@ static struct finding hostile_finding(struct str h)
     f.tags = &tag;
     f.tags_n = 1;
     f.fields[0].text = h;
-    f.fields[1] =
-        (struct finding_field){.key = h, .type = FIELD_STRING, .text = h};
+    f.fields[1] = (struct finding_field){.key = key, .type = FIELD_STRING, .text = h};
     f.fields[5].items = &tag;
     f.fields[5].items_n = 1;
     f.chain[0] = (struct lineage_step){.comm = h, .path = h};
