@@ -103,12 +103,13 @@ static void reg_forget(struct identify *i, struct reg *r)
 
 static struct reg *victim(struct identify *i)
 {
-    struct reg *r = TAILQ_FIRST(&i->gone_regs);
-    if (r)
-        return r;
-    TAILQ_FOREACH(r, &i->live_regs, order)
-    if (r->procs == 0 && (r->placeholder || r->pub.type == CONTAINER_CGROUP))
-        return r;
+    struct reg *r;
+    TAILQ_FOREACH (r, &i->gone_regs, order)
+        if (!i->acting || i->acting->reg != r)
+            return r;
+    TAILQ_FOREACH (r, &i->live_regs, order)
+        if (r->procs == 0 && (r->placeholder || r->pub.type == CONTAINER_CGROUP))
+            return r;
     return NULL;
 }
 
@@ -202,10 +203,10 @@ static void joins(struct identify *i, struct reg *q, struct reg *r)
 {
     struct proc *p;
     q->as = r->pub.number;
-    TAILQ_FOREACH(p, &q->live, in_reg)
-    p->pub.container = r->pub.number;
-    TAILQ_FOREACH(p, &q->exited, in_reg)
-    p->pub.container = r->pub.number;
+    TAILQ_FOREACH (p, &q->live, in_reg)
+        p->pub.container = r->pub.number;
+    TAILQ_FOREACH (p, &q->exited, in_reg)
+        p->pub.container = r->pub.number;
     tell(i, q->pub.number, NOTICE_SEAL, r, q->pub.cgroup, STR_NULL);
 }
 
@@ -236,9 +237,9 @@ static void seal_if_due(struct identify *i, struct reg *r)
             a->pub.type = CONTAINER_CGROUP;
             tell(i, a->pub.number, NOTICE_PLAIN, a, a->pub.cgroup, STR_NULL);
         }
-    TAILQ_FOREACH(q, &i->live_regs, order)
-    if (q != r && !q->as && lies_in(i, q, r))
-        joins(i, q, r);
+    TAILQ_FOREACH (q, &i->live_regs, order)
+        if (q != r && !q->as && lies_in(i, q, r))
+            joins(i, q, r);
 }
 
 // What a process runs, by name.
@@ -424,10 +425,10 @@ void regs_tell_evictions(struct identify *i)
     struct reg *r;
     tell_evictions(i, &i->host);
     tell_evictions(i, &i->nowhere);
-    TAILQ_FOREACH(r, &i->live_regs, order)
-    tell_evictions(i, r);
-    TAILQ_FOREACH(r, &i->gone_regs, order)
-    tell_evictions(i, r);
+    TAILQ_FOREACH (r, &i->live_regs, order)
+        tell_evictions(i, r);
+    TAILQ_FOREACH (r, &i->gone_regs, order)
+        tell_evictions(i, r);
 }
 
 void reg_refresh(struct identify *i, struct reg *r)

@@ -60,8 +60,7 @@ static size_t take_labels(json_t *object, struct label labels[MAX_LABELS])
     size_t n = 0;
     const char *key;
     json_t *v;
-    json_object_foreach(json_object_get(object, "labels"), key, v)
-    {
+    json_object_foreach (json_object_get(object, "labels"), key, v) {
         if (n == MAX_LABELS)
             break;
         if (!json_is_string(v))
@@ -79,8 +78,7 @@ static size_t take_mounts(json_t *object, struct mount_fact mounts[MAX_MOUNT_FAC
 {
     size_t n = 0, k;
     json_t *v;
-    json_array_foreach(json_object_get(object, "mounts"), k, v)
-    {
+    json_array_foreach (json_object_get(object, "mounts"), k, v) {
         if (n == MAX_MOUNT_FACTS)
             break;
         struct mount_fact m = {0};

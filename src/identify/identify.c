@@ -204,10 +204,10 @@ static void on_coverage(struct identify *i)
     struct reg *r;
     i->losses_cleared = i->losses;
     i->host.storm = i->nowhere.storm = false;
-    TAILQ_FOREACH(r, &i->live_regs, order)
-    r->storm = false;
-    TAILQ_FOREACH(r, &i->gone_regs, order)
-    r->storm = false;
+    TAILQ_FOREACH (r, &i->live_regs, order)
+        r->storm = false;
+    TAILQ_FOREACH (r, &i->gone_regs, order)
+        r->storm = false;
 }
 
 // Inputs that aren't of a process. True: taken.
@@ -279,6 +279,7 @@ int identify_step(struct identify *i, const struct bh_rec *rec, struct event *re
     }
     i->notice = notice;
     i->notice_ctx = ctx;
+    i->acting = NULL;
     i->nowhere.pub.number = UINT32_MAX;
     if (rec->time > i->now)
         i->now = rec->time;
@@ -288,6 +289,7 @@ int identify_step(struct identify *i, const struct bh_rec *rec, struct event *re
         return 0;
 
     struct proc *p = has_process(rec->kind) ? proc_find(i, rec->tgid, rec->start) : NULL;
+    i->acting = p;
     if (p && rec->kind != BH_CGROUP_ATTACH)
         follow(i, p, rec->container, rec->time);
     switch (rec->kind) {
@@ -374,8 +376,7 @@ const struct container *identify_container_by_text(const struct identify *i, str
     if (str_eq(text, i->host.pub.id))
         return &shown(i, (struct reg *)(uintptr_t)&i->host)->pub;
     for (size_t l = 0; l < ARRAY_SIZE(lists); l++) // what is there comes before what is gone
-        TAILQ_FOREACH(r, lists[l], order)
-        {
+        TAILQ_FOREACH (r, lists[l], order) {
             if (r->as || text.len == 0)
                 continue;
             if (str_eq(r->pub.id, text) || str_eq(r->pub.facts->name, text))
@@ -395,8 +396,7 @@ int identify_containers(const struct identify *i, identify_each_container f, voi
     struct reg *r;
     int err = f(ctx, &shown(i, (struct reg *)(uintptr_t)&i->host)->pub);
     for (size_t l = 0; l < ARRAY_SIZE(lists); l++)
-        TAILQ_FOREACH(r, lists[l], order)
-        {
+        TAILQ_FOREACH (r, lists[l], order) {
             if (err < 0)
                 return err;
             if (!r->as)

@@ -27,12 +27,12 @@ static struct img *block(struct identify *i, struct reg *r, size_t size, const s
     void *b = pool_alloc(&i->images, size, &class);
     for (int round = 0; !b && round < EVICT_ROUNDS; round++) {
         struct reg *most = &i->host, *c;
-        TAILQ_FOREACH(c, &i->live_regs, order)
-        if (c->image_bytes > most->image_bytes)
-            most = c;
-        TAILQ_FOREACH(c, &i->gone_regs, order)
-        if (c->image_bytes > most->image_bytes)
-            most = c;
+        TAILQ_FOREACH (c, &i->live_regs, order)
+            if (c->image_bytes > most->image_bytes)
+                most = c;
+        TAILQ_FOREACH (c, &i->gone_regs, order)
+            if (c->image_bytes > most->image_bytes)
+                most = c;
         if (!proc_evict(i, most, keep))
             break;
         b = pool_alloc(&i->images, size, &class);

@@ -128,6 +128,7 @@ struct identify {
     size_t regs_used; // of regs, from the front
     bool scan_done;
     // of the step that is running
+    const struct proc *acting; // never let go
     identify_notice notice;
     void *notice_ctx;
 };

@@ -57,12 +57,12 @@ static int by_start(const void *a, const void *b)
 static size_t collect(struct reg *r, struct proc **all, size_t n)
 {
     struct proc *p;
-    TAILQ_FOREACH(p, &r->live, in_reg)
-    if (p->scanned)
-        all[n++] = p;
-    TAILQ_FOREACH(p, &r->exited, in_reg)
-    if (p->scanned)
-        all[n++] = p;
+    TAILQ_FOREACH (p, &r->live, in_reg)
+        if (p->scanned)
+            all[n++] = p;
+    TAILQ_FOREACH (p, &r->exited, in_reg)
+        if (p->scanned)
+            all[n++] = p;
     return n;
 }
 
@@ -76,10 +76,10 @@ void lineage_scan_done(struct identify *i)
     size_t n = collect(&i->host, all, 0);
     struct reg *r;
     n = collect(&i->nowhere, all, n);
-    TAILQ_FOREACH(r, &i->live_regs, order)
-    n = collect(r, all, n);
-    TAILQ_FOREACH(r, &i->gone_regs, order)
-    n = collect(r, all, n);
+    TAILQ_FOREACH (r, &i->live_regs, order)
+        n = collect(r, all, n);
+    TAILQ_FOREACH (r, &i->gone_regs, order)
+        n = collect(r, all, n);
     qsort(all, n, sizeof(*all), by_start);
     for (size_t k = 0; k < n; k++) {
         struct proc *p = all[k], *parent;

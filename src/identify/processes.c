@@ -119,13 +119,12 @@ static bool is_init(const struct proc *p)
     return p->reg->init_tgid == p->pub.tgid && p->reg->init_start == p->pub.start;
 }
 
-static struct proc *victim(struct reg *r, const struct proc *keep)
+static struct proc *victim(const struct identify *i, struct reg *r, const struct proc *keep)
 {
     struct proc *p, *oldest = NULL, *init = NULL;
     int looks = 0;
-    TAILQ_FOREACH(p, &r->exited, in_reg)
-    {
-        if (p == keep)
+    TAILQ_FOREACH (p, &r->exited, in_reg) {
+        if (p == keep || p == i->acting)
             continue;
         if (!oldest)
             oldest = p;
@@ -140,7 +139,7 @@ static struct proc *victim(struct reg *r, const struct proc *keep)
     for (looks = 0; looks < EVICT_LOOKS && (p = TAILQ_FIRST(&r->live)); looks++) {
         TAILQ_REMOVE(&r->live, p, in_reg);
         TAILQ_INSERT_TAIL(&r->live, p, in_reg);
-        if (p == keep)
+        if (p == keep || p == i->acting)
             continue;
         if (is_init(p)) {
             init = p;
@@ -150,9 +149,8 @@ static struct proc *victim(struct reg *r, const struct proc *keep)
             return p;
         p->seen = false;
     }
-    TAILQ_FOREACH(p, &r->live, in_reg)
-    {
-        if (p != keep && !is_init(p))
+    TAILQ_FOREACH (p, &r->live, in_reg) {
+        if (p != keep && p != i->acting && !is_init(p))
             return p;
         if (++looks >= 3 * EVICT_LOOKS)
             break;
@@ -163,7 +161,8 @@ static struct proc *victim(struct reg *r, const struct proc *keep)
 // Frees a process that was only kept as an ancestor, and then perhaps its parent, and so on.
 static void collect(struct identify *i, struct proc *p, const struct proc *keep)
 {
-    while (p && p != keep && p->pub.exited_ns && !p->grace && LIST_EMPTY(&p->children)) {
+    while (p && p != keep && p != i->acting && p->pub.exited_ns && !p->grace &&
+           LIST_EMPTY(&p->children)) {
         struct proc *parent = p->pub.parent ? proc_of(p->pub.parent) : NULL;
         proc_free(i, p);
         p = parent;
@@ -172,7 +171,7 @@ static void collect(struct identify *i, struct proc *p, const struct proc *keep)
 
 bool proc_evict(struct identify *i, struct reg *r, const struct proc *keep)
 {
-    struct proc *p = victim(r, keep);
+    struct proc *p = victim(i, r, keep);
     if (!p)
         return false;
     struct proc *parent = p->pub.parent ? proc_of(p->pub.parent) : NULL;
@@ -186,12 +185,12 @@ bool proc_evict(struct identify *i, struct reg *r, const struct proc *keep)
 static struct reg *heaviest(struct identify *i)
 {
     struct reg *most = i->host.procs >= i->nowhere.procs ? &i->host : &i->nowhere, *r;
-    TAILQ_FOREACH(r, &i->live_regs, order)
-    if (r->procs > most->procs)
-        most = r;
-    TAILQ_FOREACH(r, &i->gone_regs, order)
-    if (r->procs > most->procs)
-        most = r;
+    TAILQ_FOREACH (r, &i->live_regs, order)
+        if (r->procs > most->procs)
+            most = r;
+    TAILQ_FOREACH (r, &i->gone_regs, order)
+        if (r->procs > most->procs)
+            most = r;
     return most;
 }
 

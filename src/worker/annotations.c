@@ -45,8 +45,9 @@ static void add_crio_labels(json_t *labels, const char *text)
 {
     const char *problem, *key;
     json_t *inner = document_load(str_of(text), &problem), *v;
-    json_object_foreach(inner, key, v) if (json_is_string(v))
-        add_label(labels, key, json_string_value(v));
+    json_object_foreach (inner, key, v)
+        if (json_is_string(v))
+            add_label(labels, key, json_string_value(v));
     json_decref(inner);
 }
 
@@ -102,8 +103,7 @@ void reply_annotations(json_t *reply, const json_t *annotations)
         if (rows[k].runtime && !runtime)
             runtime = rows[k].runtime;
     }
-    json_object_foreach((json_t *)(uintptr_t)annotations, key, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)annotations, key, v) {
         if (!json_is_string(v))
             continue;
         if (strncmp(key, LABEL_PREFIX, strlen(LABEL_PREFIX)) == 0 && key[strlen(LABEL_PREFIX)])

@@ -25,8 +25,7 @@ static json_t *mount_fact(const json_t *m, const char *bundle)
     size_t k;
     if (!to)
         return NULL;
-    json_array_foreach(options, k, v)
-    {
+    json_array_foreach (options, k, v) {
         const char *o = json_is_string(v) ? json_string_value(v) : "";
         if (strcmp(o, "ro") == 0 || strcmp(o, "rro") == 0)
             read_only = true;
@@ -49,8 +48,7 @@ static json_t *mount_facts(const json_t *mounts, const char *bundle)
 {
     json_t *facts = (json_array)(), *v;
     size_t k;
-    json_array_foreach(mounts, k, v)
-    {
+    json_array_foreach (mounts, k, v) {
         json_t *fact = json_array_size(facts) < MAX_STRANGER_MOUNTS ? mount_fact(v, bundle) : NULL;
         if (fact)
             json_array_append_new(facts, fact);

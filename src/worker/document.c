@@ -162,8 +162,9 @@ json_t *member(const json_t *object, const char *key)
     const char *k;
     if (v || !json_is_object(object))
         return v;
-    json_object_foreach((json_t *)(uintptr_t)object, k,
-                        other) if (strcasecmp(k, key) == 0) return other;
+    json_object_foreach ((json_t *)(uintptr_t)object, k, other)
+        if (strcasecmp(k, key) == 0)
+            return other;
     return NULL;
 }
 

@@ -50,8 +50,9 @@ static bool lists(const json_t *array, const char *text)
 {
     size_t k;
     json_t *v;
-    json_array_foreach(array, k, v) if (json_is_string(v) &&
-                                        strcmp(json_string_value(v), text) == 0) return true;
+    json_array_foreach (array, k, v)
+        if (json_is_string(v) && strcmp(json_string_value(v), text) == 0)
+            return true;
     return false;
 }
 
@@ -73,8 +74,7 @@ static int all_devices(const json_t *config)
     const json_t *rules = member(member(member(config, "linux"), "resources"), "devices"), *v;
     size_t k;
     int all = 0;
-    json_array_foreach(rules, k, v)
-    {
+    json_array_foreach (rules, k, v) {
         const char *type = member_str(v, "type"), *access = member_str(v, "access");
         const json_t *major = member(v, "major"), *minor = member(v, "minor");
         bool any = (!type || strcmp(type, "a") == 0) && (!major || json_integer_value(major) < 0) &&
@@ -123,8 +123,7 @@ static json_t *shares(const json_t *namespaces, const char *type)
     json_t *v;
     if (!json_is_array(namespaces))
         return (json_null)();
-    json_array_foreach(namespaces, k, v)
-    {
+    json_array_foreach (namespaces, k, v) {
         const char *t = member_str(v, "type"), *path = member_str(v, "path");
         if (!t || strcmp(t, type) != 0)
             continue;

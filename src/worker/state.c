@@ -8,8 +8,7 @@ static json_t *annotations_of(const json_t *labels, const char **ret_bundle)
     json_t *all = (json_object)(), *v;
     size_t k;
     *ret_bundle = NULL;
-    json_array_foreach(labels, k, v)
-    {
+    json_array_foreach (labels, k, v) {
         const char *text = json_is_string(v) ? json_string_value(v) : "", *eq = strchr(text, '=');
         if (!eq || json_object_size(all) >= MAX_STRANGER_LABELS)
             continue;
