@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 
 #define RECORDER_AGE_NS (5 * NSEC_PER_SEC)
+#define ROWS_COMPLETE_NS (10 * NSEC_PER_SEC)
 #define API_RESTART_NS  (5 * NSEC_PER_SEC)
 enum { MAX_EPOCHS_A_TURN = 64 };
 
@@ -156,6 +157,10 @@ void core_tick(struct core *c)
     if (now - c->last_seal >= NSEC_PER_SEC) {
         c->last_seal = now;
         core_seal(c, RECORDER_AGE_NS);
+    }
+    if (c->scan_done && !c->rows_complete && now - c->started >= ROWS_COMPLETE_NS) {
+        c->rows_complete = true; // by now every container's facts are there, or won't come
+        reconcile_complete(c->reconcile);
     }
     reconcile_tick(c->reconcile, now, on_outcome_later, c);
     if (c->streams)

@@ -64,7 +64,7 @@ struct core {
     uint64_t generation;
     uint64_t ledger_failures, entries;
     char ledger_problem[256], reload_problem[256];
-    bool stopping, release, scan_done;
+    bool stopping, release, scan_done, rows_complete;
 };
 
 // start.c

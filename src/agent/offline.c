@@ -97,6 +97,8 @@ static int prove(const struct host *host, const struct host_caps *caps, struct s
                                       .settings_map = sense_map_fd(sense, "settings"),
                                       .cgroups_map = sense_map_fd(sense, "cgroups"),
                                       .rings_map = sense_map_fd(sense, "rings"),
+                                      .sequences_map = sense_map_fd(sense, "sequences"),
+                                      .storms_map = sense_map_fd(sense, "storms"),
                                       .lease_ns = 60 * NSEC_PER_SEC,
                                       .guardian = guardian};
         n = reconcile_open(&o, &reconcile, err);

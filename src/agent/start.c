@@ -199,8 +199,31 @@ static unsigned shards_of(const struct core *c)
     return MIN(n, (unsigned)BH_MAX_SHARDS);
 }
 
+// Before the sensor is there: the self-proof's own acts are nobody's events.
+static size_t prove_rows(struct core *c, struct proof *ret)
+{
+    struct reconcile_options o = {.host = c->host, .caps = &c->caps, .guardian = c->guardian};
+    struct reconcile *r = NULL;
+    struct error err = {0};
+    int n = reconcile_open(&o, &r, &err);
+    if (n == 0)
+        n = reconcile_prove(r, ret, MAX_PROOFS, &err);
+    reconcile_close(r, true);
+    if (n < 0)
+        fprintf(stderr, "bulkhead: no row will be called enforced: %s\n", err.message);
+    return n < 0 ? 0 : (size_t)n;
+}
+
+static int set_level(void *ctx, uint32_t container, uint8_t level, const struct bh_kind_set *kinds)
+{
+    struct error err = {0};
+    return sense_watch(ctx, container, level, kinds, &err);
+}
+
 static int open_kernel(struct core *c, struct error *err)
 {
+    struct proof proofs[MAX_PROOFS];
+    size_t proofs_n = prove_rows(c, proofs);
     struct sense_options sense = {.host = c->host,
                                   .shards = c->shards,
                                   .ring_critical_bytes = c->config.ring_critical_bytes,
@@ -218,6 +241,12 @@ static int open_kernel(struct core *c, struct error *err)
                                      .settings_map = sense_map_fd(c->sense, "settings"),
                                      .cgroups_map = sense_map_fd(c->sense, "cgroups"),
                                      .rings_map = sense_map_fd(c->sense, "rings"),
+                                     .sequences_map = sense_map_fd(c->sense, "sequences"),
+                                     .storms_map = sense_map_fd(c->sense, "storms"),
+                                     .set_level = set_level,
+                                     .set_level_ctx = c->sense,
+                                     .proofs = proofs,
+                                     .proofs_n = proofs_n,
                                      .pin_dir = c->pin_dir,
                                      .lease_ns = c->config.lease_ns,
                                      .guardian = c->guardian};

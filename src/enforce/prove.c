@@ -278,7 +278,7 @@ static void prove_exec(struct scratch *s, enum bh_object object, struct proof *p
     p->tier = r->kernel.tier;
     p->effect = r->kernel.effect;
     p->proven = code == 0 && without == DID_RUN && with == expected && outside == DID_RUN;
-    r->proven[object] = p->proven;
+    reconcile_believe(r, p);
     if (code < 0)
         snprintf(p->text, sizeof(p->text), "the row could not be put in force: %s",
                  strerror(-code));
@@ -306,16 +306,24 @@ static void prove_level(struct scratch *s, struct proof *p)
              p->proven ? "written, read back, and taken back" : strerror(up < 0 ? -up : -down));
 }
 
+static const struct {
+    enum bh_object object;
+    const char *name;
+} kinds[] = {{BH_OBJECT_PATH, "exec path"},
+             {BH_OBJECT_INODE, "exec inode"},
+             {BH_OBJECT_NOT_IN_IMAGE, "exec notInImage"},
+             {BH_OBJECT_MEMFD, "exec memfd"},
+             {BH_OBJECT_ANY, "exec any"}};
+
+void reconcile_believe(struct reconcile *r, const struct proof *p)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (strcmp(p->row_kind, kinds[i].name) == 0 && strcmp(p->tier, r->kernel.tier) == 0)
+            r->proven[kinds[i].object] = p->proven;
+}
+
 int reconcile_prove(struct reconcile *r, struct proof *ret, size_t max, struct error *err)
 {
-    static const struct {
-        enum bh_object object;
-        const char *name;
-    } kinds[] = {{BH_OBJECT_PATH, "exec path"},
-                 {BH_OBJECT_INODE, "exec inode"},
-                 {BH_OBJECT_NOT_IN_IMAGE, "exec notInImage"},
-                 {BH_OBJECT_MEMFD, "exec memfd"},
-                 {BH_OBJECT_ANY, "exec any"}};
     struct scratch s = {.r = r, .dirfd = -1, .procs_fd = -1, .memfd = -1};
     const char *what = "a scratch cgroup";
     int code = make_cgroup(&s);

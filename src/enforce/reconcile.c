@@ -31,6 +31,8 @@ int reconcile_open(const struct reconcile_options *o, struct reconcile **ret, st
         free(r);
         return code;
     }
+    for (size_t i = 0; i < o->proofs_n; i++)
+        reconcile_believe(r, &o->proofs[i]);
     *ret = r;
     return 0;
 }

@@ -39,4 +39,6 @@ struct reconcile {
 int reconcile_attach(struct reconcile *r);
 // Detaches it if no row needs it.
 void reconcile_detach_if_idle(struct reconcile *r);
+// Remembers what a proof says of an exec row's object.
+void reconcile_believe(struct reconcile *r, const struct proof *p);
 int reconcile_set_level(struct reconcile *r, uint32_t container, uint8_t level);

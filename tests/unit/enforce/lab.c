@@ -15,7 +15,7 @@
 
 enum { REFUSED = 120, BROKEN = 121, RING_BYTES = 1 << 18 };
 
-static int copy_file(const char *from, const char *to)
+int lab_copy(const char *from, const char *to)
 {
     _cleanup_close_ int in = open(from, O_RDONLY | O_CLOEXEC),
                         out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
@@ -66,7 +66,7 @@ int lab_open(struct lab *l)
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mkdir(l->bpffs, 0700) < 0 || mount("bpf", l->bpffs, "bpf", 0, NULL) < 0)
         return -1;
-    if (copy_file("/bin/true", l->program) < 0 || make_cgroups(l) < 0)
+    if (lab_copy("/bin/true", l->program) < 0 || make_cgroups(l) < 0)
         return -1;
     return lab_maps_open(l, &l->maps, LAB_A, LAB_B);
 }

@@ -17,7 +17,7 @@ struct lab {
     struct host_caps caps;
     char cgroup[2][64]; // of A and B, below the v2 tree
     uint64_t cgroup_id[2];
-    char dir[64], program[96], bpffs[96], pins[128];
+    char dir[64], program[160], bpffs[96], pins[128];
     struct lab_maps maps;
     struct bh_verdict verdict; // the latest
     char verdict_path[256];
@@ -37,4 +37,5 @@ void lab_options(struct lab *l, const struct lab_maps *m, bool pin, uint64_t lea
 enum lab_result lab_exec(struct lab *l, int cgroup);
 enum lab_result lab_exec_memfd(struct lab *l, int cgroup);
 enum lab_result lab_exec_nested(struct lab *l, int cgroup);
-void lab_verdicts(struct lab *l); // reads what is in the ring
+int lab_copy(const char *from, const char *to); // a program
+void lab_verdicts(struct lab *l);               // reads what is in the ring

@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -164,6 +165,54 @@ static void test_not_in_the_image_is_what_came_later(void **state)
     lab_verdicts(&lab);
     assert_int_equal(lab.verdicts, 0);
     reconcile_close(r, true);
+}
+
+// Of an overlay the layer says it, whenever the file was made.
+static void test_not_in_the_image_is_an_overlays_upper_layer(void **state)
+{
+    static const char *const dirs[] = {"lower", "upper", "work", "merged"};
+    char path[4][128], options[512], file[160], written[160];
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+        snprintf(path[i], sizeof(path[i]), "%s/overlay/%s", lab.dir, dirs[i]);
+    snprintf(file, sizeof(file), "%s/overlay", lab.dir);
+    // Its own tmpfs below: an overlay can't have an upper layer on every file system.
+    assert_int_equal(mkdir(file, 0700), 0);
+    assert_int_equal(mount("tmpfs", file, "tmpfs", 0, NULL), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+        assert_int_equal(mkdir(path[i], 0755), 0);
+    snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", path[0], path[1],
+             path[2]);
+    snprintf(file, sizeof(file), "%s/came-with", path[0]);
+    assert_int_equal(lab_copy(lab.program, file), 0);
+    bool mounted = mount("overlay", path[3], "overlay", 0, options) == 0;
+    struct reconcile *r = open_reconcile(false, LEASE_NS);
+    struct words w = {0};
+    struct row row =
+        deny(60, LAB_A, BH_OBJECT_NOT_IN_IMAGE); // when the container was made isn't known
+    reconcile_row(r, &row, ROW_ADDED, on_outcome, &w);
+    enum lab_result lower = LAB_BROKE, upper = LAB_BROKE;
+    char kept[sizeof(lab.program)];
+    memcpy(kept, lab.program, sizeof(kept));
+    if (mounted) {
+        snprintf(written, sizeof(written), "%s/dropped", path[3]);
+        assert_int_equal(lab_copy(kept, written), 0);
+        snprintf(lab.program, sizeof(lab.program), "%s/came-with", path[3]);
+        lower = lab_exec(&lab, 0);
+        snprintf(lab.program, sizeof(lab.program), "%s/dropped", path[3]);
+        upper = lab_exec(&lab, 0);
+        umount(path[3]);
+    }
+    memcpy(lab.program, kept, sizeof(kept));
+    reconcile_close(r, true);
+    snprintf(file, sizeof(file), "%s/overlay", lab.dir);
+    assert_int_equal(umount(file), 0);
+    rmdir(file);
+    if (!mounted) {
+        print_message("no overlay can be mounted here\n");
+        skip();
+    }
+    assert_int_equal(lower, LAB_RAN);
+    assert_int_equal(upper, LAB_STOPPED);
 }
 
 static void test_priority_decides_also_between_different_objects(void **state)
@@ -544,6 +593,23 @@ static void test_what_is_proven_is_called_enforced(void **state)
     assert_int_equal(w.last.row, 50);
     assert_int_equal(lab_exec(&lab, 0), LAB_STOPPED); // and it is still in force
     reconcile_close(r, true);
+    // The next reconciler may believe it: for rows to enforce, of the kinds that were proven.
+    proofs[0].proven = true;
+    proofs[3].proven = false;
+    o.proofs = proofs;
+    o.proofs_n = (size_t)n;
+    assert_int_equal(reconcile_open(&o, &r, &err), 0);
+    reconcile_row(r, &row, ROW_ADDED, on_outcome, &w);
+    assert_true(w.last.enforced);
+    row = deny(51, LAB_B, BH_OBJECT_PATH);
+    row.mode = MODE_AUDIT;
+    reconcile_row(r, &row, ROW_ADDED, on_outcome, &w);
+    assert_false(w.last.enforced);
+    row = deny(52, LAB_B, BH_OBJECT_MEMFD);
+    reconcile_row(r, &row, ROW_ADDED, on_outcome, &w);
+    assert_int_equal(w.last.state, OUTCOME_IN_FORCE);
+    assert_false(w.last.enforced);
+    reconcile_close(r, true);
     guardian_stop(g);
 }
 
@@ -562,6 +628,7 @@ int main(void)
         cmocka_unit_test(test_audit_says_and_lets_pass),
         cmocka_unit_test(test_memfd_and_any),
         cmocka_unit_test(test_not_in_the_image_is_what_came_later),
+        cmocka_unit_test(test_not_in_the_image_is_an_overlays_upper_layer),
         cmocka_unit_test(test_priority_decides_also_between_different_objects),
         cmocka_unit_test(test_a_shadowed_row_comes_back_when_the_other_goes),
         cmocka_unit_test(test_any_container_means_containers),
