@@ -250,7 +250,7 @@ const struct field_row model_fields[] = {
     {"loss.ring", FIELD_STRING, VOLATILE, 0, false, ON_LOSS, "ring: critical or bulk"},
     {"memfd.name", FIELD_STRING, VOLATILE, 0, false, ON_MEMFD, "name given to the memfd"},
     {"ns.changed", FIELD_STRING, VOLATILE, 0, false, ON_NS,
-     "namespaces that changed, as CLONE_NEW… flags"},
+     "namespaces that changed: mnt pid net ipc uts cgroup user time, blank between"},
     {"ns.to_host_mnt", FIELD_BOOL, VOLATILE, 0, false, ON_NS,
      "went into the host's mount namespace"},
     {"proc.aargs", FIELD_STRING, VOLATILE, 1, false, ALL,

@@ -79,17 +79,23 @@ static bool compile_rule(struct loader *l, struct unit *u, const struct rule_def
                        .tags = d->tags,
                        .tags_n = d->tags_n,
                        .graph = UINT32_MAX};
-    exceptions_apply(l, d, &t);
-    lists_paste(l, &t);
-    r->tree = parse_condition(l->arena, &t, &l->report, "LOAD_ERR_COMPILE_CONDITION");
-    bool resolved = r->tree && macros_resolve(l, r->tree, UINT32_MAX);
+    bool resolved = false, output = true;
+    if (d->condition.len) {
+        exceptions_apply(l, d, &t);
+        lists_paste(l, &t);
+        r->tree = parse_condition(l->arena, &t, &l->report, "LOAD_ERR_COMPILE_CONDITION");
+    }
+    if (r->tree) {
+        resolved = macros_resolve(l, r->tree, UINT32_MAX);
+        r->graph = graph_compile(&c, r->tree); // also when not resolved: its other errors are told then
+    }
     if (resolved) {
         suspicious(l, r->tree);
         deprecated(l, r->tree);
-        r->graph = graph_compile(&c, r->tree);
     }
-    bool output = rule_output(&c, l, d, r);
-    if (!resolved || r->graph == UINT32_MAX || !output) {
+    if (d->output.len)
+        output = rule_output(&c, l, d, r);
+    if (!resolved || r->graph == UINT32_MAX || !output || d->broken) {
         not_loaded(l, d, &c);
         return false;
     }
@@ -239,7 +245,8 @@ static bool compile_all(struct loader *l, struct ruleset *r, const struct rule_o
         if (compile_rule(l, &r->unit, d, &rule) && d->enabled && d->priority <= o->min_severity)
             r->rules[r->rules_n++] = rule;
     }
-    unused(l);
+    if (l->report.diags->errors == 0) // with errors, what uses a macro may just not be known
+        unused(l);
     if (l->report.diags->errors || l->out_of_memory || r->unit.failed)
         return false;
     if (!ruleset_programs(r, true))
@@ -247,6 +254,28 @@ static bool compile_all(struct loader *l, struct ruleset *r, const struct rule_o
     for (size_t i = 0; i < r->rules_n; i++)
         never_fires(l, &r->rules[i]);
     return true;
+}
+
+// As a reader goes through the files, not as the compiler does.
+static size_t file_index(const struct sources *s, const char *name)
+{
+    for (size_t i = 0; name && i < s->n; i++)
+        if (str_eq(s->list[i].name, str_of(name)))
+            return i;
+    return s->n;
+}
+
+static int by_place(const void *a, const void *b, void *sources)
+{
+    const struct diag *x = a, *y = b;
+    size_t fx = file_index(sources, x->file), fy = file_index(sources, y->file);
+    if (fx != fy)
+        return fx < fy ? -1 : 1;
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    if (x->column != y->column)
+        return x->column < y->column ? -1 : 1;
+    return strcmp(x->message ? x->message : "", y->message ? y->message : "");
 }
 
 static void keep_file_names(struct ruleset *r, const struct sources *s)
@@ -262,7 +291,7 @@ struct ruleset *ruleset_compile(const struct sources *s, const struct rule_optio
     struct ruleset *r = calloc(1, sizeof(*r));
     _cleanup_(arena_freep) struct arena *yaml_arena = arena_new(0);
     struct arena *a = arena_new(0);
-    size_t errors_before = diags->errors;
+    size_t errors_before = diags->errors, diags_before = diags->n;
     bool ok = r && yaml_arena && a;
     if (!r || !ok) {
         arena_free(a);
@@ -280,6 +309,8 @@ struct ruleset *ruleset_compile(const struct sources *s, const struct rule_optio
     keep_file_names(r, s);
     if (!ok && diags->errors == errors_before)
         diag_add(diags, DIAG_ERROR, NULL, 0, 0, "BH004", NULL, "out of memory");
+    if (diags->n > diags_before)
+        qsort_r(diags->list + diags_before, diags->n - diags_before, sizeof(*diags->list), by_place, (void *)s);
     for (size_t i = 0; i < s->n; i++) {
         char name[4096];
         snprintf(name, sizeof(name), STR_FMT, STR_ARG(s->list[i].name));

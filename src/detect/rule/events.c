@@ -527,7 +527,7 @@ static struct event_set complement(struct event_set s)
 
 // evt.num = 0 and its like never hold: Falco's `never_true` macro. -1: never, 1: always, 0: says
 // nothing.
-static int number_check(const struct check *c)
+int event_number_check(const struct check *c)
 {
     uint64_t v;
     if (c->right || c->mod != MOD_NONE || c->n != 1 || parse_u64(c->values[0].text, &v) != 0)
@@ -555,7 +555,7 @@ static struct event_set of_check(const struct check *c, bool negate)
     if (c->left->type != EXPR_FIELD)
         return all();
     if (str_eq(c->left->name, STR("evt.num"))) {
-        int holds = number_check(c);
+        int holds = event_number_check(c);
         bool empty = negate ? holds == 1 : holds == -1;
         return empty ? s : all();
     }

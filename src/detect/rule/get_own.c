@@ -3,8 +3,6 @@
 #include "detect/rule/internal.h"
 #include "detect/rule/what.h"
 
-#include <linux/sched.h>
-
 static bool of_cred(struct match *m, int what, struct value *ret)
 {
     const struct bh_cred_change *c =
@@ -52,16 +50,19 @@ static bool of_namespace(struct match *m, int what, struct value *ret)
             box && box->host_mnt_ns && c->now.mnt == box->host_mnt_ns && c->old.mnt != c->now.mnt;
         return box && box->host_mnt_ns;
     }
-    uint64_t flags = (c->old.ipc != c->now.ipc ? CLONE_NEWIPC : 0ULL) |
-                     (c->old.net != c->now.net ? CLONE_NEWNET : 0ULL) |
-                     (c->old.mnt != c->now.mnt ? CLONE_NEWNS : 0ULL) |
-                     (c->old.pid != c->now.pid ? CLONE_NEWPID : 0ULL) |
-                     (c->old.uts != c->now.uts ? CLONE_NEWUTS : 0ULL) |
-                     (c->old.user != c->now.user ? CLONE_NEWUSER : 0ULL) |
-                     (c->old.cgroup != c->now.cgroup ? CLONE_NEWCGROUP : 0ULL) |
-                     (c->old.time != c->now.time ? (uint64_t)CLONE_NEWTIME : 0ULL);
+    const struct {
+        const char *name;
+        bool changed;
+    } all[] = {
+        {"mnt", c->old.mnt != c->now.mnt},    {"pid", c->old.pid != c->now.pid},
+        {"net", c->old.net != c->now.net},    {"ipc", c->old.ipc != c->now.ipc},
+        {"uts", c->old.uts != c->now.uts},    {"cgroup", c->old.cgroup != c->now.cgroup},
+        {"user", c->old.user != c->now.user}, {"time", c->old.time != c->now.time},
+    };
     struct writer w = writer_begin(m);
-    flags_clone(&w, flags);
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+        if (all[i].changed)
+            writer_format(&w, "%s%s", w.at > w.start ? " " : "", all[i].name);
     ret->str = writer_end(&w);
     return true;
 }

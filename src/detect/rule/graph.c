@@ -247,6 +247,10 @@ static int outcome(const struct unit *u, const struct test *t, uint16_t kind, en
             return 0;
         return only_host && t->op == CMP_NE ? 1 : -1;
     }
+    if (str_eq(name, STR("evt.num"))) {
+        int holds = event_number_check(t->check);
+        return holds ? holds > 0 : -1;
+    }
     if (!str_eq(name, STR("evt.type")))
         return -1;
     struct str names[MAX_KIND_NAMES];

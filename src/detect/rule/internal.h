@@ -197,6 +197,7 @@ struct event_set {
 int event_name_find(struct str name); // index, or -ENOENT
 // The set of a condition, as Falco computes it.
 struct event_set event_set_of(const struct node *n);
+int event_number_check(const struct check *c); // of evt.num: 1 always, -1 never, 0 depends
 size_t event_set_count(const struct event_set *s);
 bool event_set_has(const struct event_set *s, int event);
 // Names an event of this kind can have; returns how many.

@@ -481,7 +481,7 @@ static void set_desc(struct item *i, struct rule_def *r, bool append)
         buf_str(&b, r->desc);
         buf_char(&b, ' ');
     }
-    buf_str(&b, y->scalar);
+    buf_str(&b, trimmed(y->scalar));
     r->desc = arena_str(i->l->arena, buf_view(&b));
 }
 
@@ -556,7 +556,9 @@ static void define_rule(struct item *i, struct rule_def *r)
     set_options(i, &fresh);
     if (exceptions)
         i->ok &= exceptions_load(l, &fresh, i->file, exceptions, false, false);
-    if (!r && i->ok) {
+    // A rule with something wrong is kept all the same, so that its condition's errors are told too.
+    fresh.broken = !i->ok;
+    if (!r) {
         void *grown = grow(l, l->rules, l->rules_n, &l->rules_cap, sizeof(*l->rules));
         if (grown) {
             l->rules = grown;
@@ -564,7 +566,7 @@ static void define_rule(struct item *i, struct rule_def *r)
             *r = (struct rule_def){0};
         }
     }
-    if (!i->ok || !r) {
+    if (!r) {
         text_done(&fresh.condition);
         text_done(&fresh.output);
         return;

@@ -40,6 +40,7 @@ struct rule_def {
     enum severity priority;
     double confidence;
     bool enabled, skip_unknown, warn_types;
+    bool broken; // an error was told; compiled only to tell the rest
     struct str *tags;
     size_t tags_n;
     struct exception_def *exceptions;
