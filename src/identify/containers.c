@@ -470,6 +470,7 @@ void reg_take_fact(struct identify *i, const struct bh_rec *rec, struct str text
     r->pub.facts = f;
     r->no_bundle = false;
     r->host_mnt = extra.host_mnt == YES;
+    r->pub.host_mnt = r->host_mnt;
     settle(i, r, false); // it is told below
     r->pub.type = CONTAINER_OCI;
     r->pub.id = extra.id.len ? extra.id : id_of_cgroup(r->pub.cgroup_path);

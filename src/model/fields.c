@@ -300,6 +300,8 @@ const struct field_row model_fields[] = {
     {"proc.is_exe_writable", FIELD_BOOL, STABLE_EXEC, 0, false, ALL,
      "who runs it may write the executable"},
     {"proc.is_pgid_leader", FIELD_BOOL, VOLATILE, 0, false, ALL, "leads its process group"},
+    {"proc.is_runtime", FIELD_BOOL, STABLE_EXEC, 0, false, ALL,
+     "in a container: a program started outside, so the runtime on its way in; null while unknown"},
     {"proc.is_sid_leader", FIELD_BOOL, VOLATILE, 0, false, ALL, "leads its session"},
     {"proc.lineage", FIELD_U64, VOLATILE, 0, false, ALL,
      "id of the lineage: what one entry into a container did"},

@@ -153,6 +153,7 @@ struct container {
     uint64_t known;         // when the first facts arrived
     uint8_t level;
     uint32_t host_mnt_ns;
+    bool host_mnt; // it shares that one
     const struct facts *facts; // never NULL; version 0 when nothing is known
     bool lossy;             // a loss since the last seal could have touched it
 };
@@ -165,7 +166,8 @@ struct image {
     struct str args; // NUL-separated, argv[0] first
     struct bh_file exe;
     struct bh_creds creds;
-    struct bh_nses nses;
+    struct bh_nses nses;  // of now: setns and unshare change them
+    uint32_t exec_mnt_ns; // mount namespace in which the program was started; stays
     uint32_t tty, sid, pgid;
     uint32_t flags; // record's flags (truncated)
     uint8_t truth;

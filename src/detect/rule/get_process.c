@@ -218,6 +218,12 @@ static bool of_namespaces(const struct match *m, int what, struct value *ret)
     case PROC_HOST_MNT:
         ret->b = c && n.mnt == c->host_mnt_ns;
         return known && n.mnt && c && c->host_mnt_ns;
+    case PROC_IS_RUNTIME: { // a container that shares the host's mount namespace can't be told from its runtime
+        const struct image *i = match_image(m);
+        bool tells = i && i->exec_mnt_ns && c && c->host_mnt_ns && !c->host_mnt;
+        ret->b = tells && i->exec_mnt_ns == c->host_mnt_ns;
+        return tells;
+    }
     case PROC_NS_USER:
         ret->u64 = n.user;
         return known && n.user;
@@ -275,6 +281,7 @@ bool get_process(struct match *m, const struct field_ref *f, int64_t index, stru
     case PROC_START:
         return of_process(m, what, p, i, index, ret);
     case PROC_HOST_MNT:
+    case PROC_IS_RUNTIME:
     case PROC_NS_USER:
     case PROC_NS_MNT:
     case PROC_NS_PID:

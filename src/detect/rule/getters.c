@@ -167,6 +167,7 @@ const struct getter rule_getters[] = {
     {"proc.is_exe_upper_layer", get_process, PROC_EXE_UPPER, 0, 1},
     {"proc.is_exe_writable", get_process, PROC_EXE_WRITABLE, 0, 1},
     {"proc.is_pgid_leader", get_process, PROC_IS_PGID_LEADER, 0, 1},
+    {"proc.is_runtime", get_process, PROC_IS_RUNTIME, GET_NOT_ON_HOST, 2},
     {"proc.is_sid_leader", get_process, PROC_IS_SID_LEADER, 0, 1},
     {"proc.lineage", get_process, PROC_LINEAGE, 0, 1},
     {"proc.loginshellid", get_process, PROC_LOGINSHELLID, 0, 8},
