@@ -122,7 +122,6 @@ static void *run(void *ctx)
         }
     }
     control_stop(f->control);
-    f->control = NULL;
     return NULL;
 }
 
@@ -146,6 +145,7 @@ void fake_stop(struct fake *f)
     char folder[80];
     assert_int_equal(write(f->wake, &one, sizeof(one)), sizeof(one));
     pthread_join(f->thread, NULL);
+    f->control = NULL;
     close(f->wake);
     assert_int_equal(access(f->path, F_OK), -1); // the socket is removed
     snprintf(folder, sizeof(folder), "%s/run", f->folder);
