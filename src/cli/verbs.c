@@ -1,0 +1,85 @@
+// The table of verbs.
+#include "cli/internal.h"
+
+typedef const struct option_row *const options[];
+
+static options no_options = {NULL};
+static options run_options = {&opt_rules,   &opt_policies, &opt_for,  &opt_dry_run,
+                              &opt_shards,  &opt_streams,  &opt_pins, &opt_record,
+                              &opt_release, &opt_quiet,    NULL};
+static options record_options = {&opt_rules,   &opt_policies, &opt_for,     &opt_shards,
+                                 &opt_streams, &opt_pins,     &opt_release, NULL};
+static options replay_options = {&opt_rules, &opt_streams, &opt_quiet, NULL};
+static options stream_options = {&opt_for, NULL};
+static options ps_options = {&opt_all, NULL};
+static options doctor_options = {&opt_prove, &opt_pins, NULL};
+static options rules_options = {&opt_rules, NULL};
+static options check_options = {&opt_policies, NULL};
+static options incidents_options = {&opt_follow, &opt_for, NULL};
+static options incident_options = {&opt_confirm, &opt_dismiss, &opt_close, &opt_reopen, NULL};
+static options row_options = {&opt_undo, NULL};
+static options ledger_options = {&opt_key, NULL};
+static options stop_options = {&opt_release, NULL};
+
+const struct verb cli_verbs[] = {
+    {"run", "",
+     "watch, detect, decide and enforce until it is stopped; findings go to standard output",
+     "bulkhead run -r rules/ --policies policies/ --state /tmp/state --runtime-dir /tmp/run",
+     run_options, verb_run, true},
+    {"events", "[EXPRESSION…]", "events that match a condition, as they happen (asks the agent)",
+     "bulkhead events 'evt.type=execve and container.id!=host' --for 30s", stream_options,
+     verb_events, false},
+    {"findings", "", "findings as they are made (asks the agent)",
+     "bulkhead findings --format json", stream_options, verb_findings, false},
+    {"ps", "[CONTAINER]", "containers and their processes (asks the agent)", "bulkhead ps --all",
+     ps_options, verb_ps, false},
+    {"status", "", "what the agent has seen, lost and holds, and what is wrong (asks the agent)",
+     "bulkhead status", no_options, verb_status, false},
+    {"doctor", "",
+     "what this kernel allows, what is loaded and pinned; exit code 3 where the agent cannot run",
+     "bulkhead doctor --prove", doctor_options, verb_doctor, false},
+    {"incidents", "", "all incidents (asks the agent)", "bulkhead incidents --follow",
+     incidents_options, verb_incidents, false},
+    {"incident", "NUMBER",
+     "one incident: its story, findings, decisions; or a word on it (asks the agent)",
+     "bulkhead incident 3 --dismiss", incident_options, verb_incident, false},
+    {"why", "CONTAINER|PID|PATH",
+     "what was done to it and why, and what is in force for it (asks the agent)",
+     "bulkhead why /tmp/dropped", no_options, verb_why, false},
+    {"rows", "", "the desired kernel state and what came of it (asks the agent)", "bulkhead rows",
+     no_options, verb_rows, false},
+    {"row", "NUMBER", "one row; or take it back (asks the agent)", "bulkhead row 7 --undo",
+     row_options, verb_row, false},
+    {"rules check", "FILE…",
+     "read and compile rules: every error with file, line and hint; exit code 1 if there are any",
+     "bulkhead rules check rules/*.yaml", check_options, verb_rules_check, false},
+    {"rules explain", "RULE",
+     "a rule's source, resolved condition, flat code, and what it needs of the kernel",
+     "bulkhead rules explain 'Shell in a container' -r rules/", rules_options, verb_rules_explain,
+     false},
+    {"ledger verify", "[DIR]",
+     "check every entry, tile, checkpoint and key of the log; exit code 1 if one is wrong",
+     "bulkhead ledger verify --key \"$(cat first-key)\"", ledger_options, verb_ledger_verify,
+     false},
+    {"ledger prove", "ENTRY",
+     "a proof that others can check that an entry (its index, or a finding's id) is in the log",
+     "bulkhead ledger prove 17 >proof.json", no_options, verb_ledger_prove, false},
+    {"ledger check-proof", "FILE", "check such a proof; exit code 1 if it is wrong",
+     "bulkhead ledger check-proof proof.json", ledger_options, verb_ledger_check_proof, false},
+    {"ledger list", "[FROM]", "the log's entries from an index on",
+     "bulkhead ledger list 100 --format json", no_options, verb_ledger_list, false},
+    {"record", "FILE", "run, and write every input into a capture",
+     "bulkhead record attack.bhcap --for 60s", record_options, verb_record, true},
+    {"replay", "FILE", "feed a capture to the same line; findings go to standard output",
+     "bulkhead replay attack.bhcap -r new-rules.yaml --format json", replay_options, verb_replay,
+     true},
+    {"reload", "", "read configuration, rules and policies again (asks the agent)",
+     "bulkhead reload", no_options, verb_reload, false},
+    {"stop", "", "end the agent and wait until it has ended (asks the agent)",
+     "bulkhead stop --release", stop_options, verb_stop, false},
+    {"dump", "TABLE", "print a table that the binary works from; `dump tables` lists them",
+     "bulkhead dump fields --format json", no_options, verb_dump, false},
+    {"version", "", "versions of the binary, its API and its record format", "bulkhead version",
+     no_options, verb_version, false},
+};
+const size_t cli_verbs_n = ARRAY_SIZE(cli_verbs);
