@@ -236,7 +236,8 @@ static void take_requests(struct core *c)
             memset(c->finding_streams, 0, sizeof(c->finding_streams));
             control_stop(c->control);
             c->control = NULL;
-            struct control_options options = {.socket_path = c->socket_path, .version = BULKHEAD_VERSION};
+            struct control_options options = {.socket_path = c->socket_path,
+                                              .version = BULKHEAD_VERSION};
             if (control_start(&options, &c->control, &err) < 0) {
                 fprintf(stderr, "bulkhead: the API could not be started again: %s\n", err.message);
                 return;

@@ -1,12 +1,18 @@
 // One escape function for each sink. Input is bytes of strangers.
 #include "base/base.h"
 
-// Length of the valid UTF-8 sequence at s[at] (1..4) and its code point, or 0 if it is not one (RFC 3629).
+// Length of the valid UTF-8 sequence at s[at] (1..4) and its code point, or 0 if it is not one (RFC
+// 3629).
 static unsigned utf8(struct str s, size_t at, uint32_t *ret)
 {
     const unsigned char *p = (const unsigned char *)s.ptr + at;
     size_t left = s.len - at;
-    unsigned n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    unsigned n = p[0] < 0x80   ? 1
+                 : p[0] < 0xc2 ? 0
+                 : p[0] < 0xe0 ? 2
+                 : p[0] < 0xf0 ? 3
+                 : p[0] < 0xf5 ? 4
+                               : 0;
     if (n == 0 || n > left)
         return 0;
     uint32_t c = n == 1 ? p[0] : p[0] & (0xffu >> (n + 1));
@@ -15,7 +21,8 @@ static unsigned utf8(struct str s, size_t at, uint32_t *ret)
             return 0;
         c = c << 6 | (p[i] & 0x3fu);
     }
-    if ((n == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) || (n == 4 && (c < 0x10000 || c > 0x10ffff)))
+    if ((n == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) ||
+        (n == 4 && (c < 0x10000 || c > 0x10ffff)))
         return 0;
     *ret = c;
     return n;
@@ -32,9 +39,9 @@ static bool hidden(uint32_t c)
 
 void escape_json(struct buf *b, struct str s)
 {
-    static const char *const named[0x60] = {['\b'] = "\\b", ['\f'] = "\\f", ['\n'] = "\\n",
-                                            ['\r'] = "\\r", ['\t'] = "\\t", ['"'] = "\\\"",
-                                            ['\\'] = "\\\\"};
+    static const char *const named[0x60] = {
+        ['\b'] = "\\b", ['\f'] = "\\f", ['\n'] = "\\n", ['\r'] = "\\r",
+        ['\t'] = "\\t", ['"'] = "\\\"", ['\\'] = "\\\\"};
     size_t plain = 0, i = 0;
     while (i < s.len) {
         uint32_t c;

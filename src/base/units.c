@@ -23,12 +23,16 @@ int parse_u64(struct str s, uint64_t *ret)
 static const struct unit {
     const char *name;
     uint64_t factor;
-} durations[] = {{"d", 86400 * NSEC_PER_SEC}, {"h", 3600 * NSEC_PER_SEC}, {"m", 60 * NSEC_PER_SEC},
-                 {"s", NSEC_PER_SEC},         {"ms", NSEC_PER_MSEC},      {"us", 1000},
+} durations[] = {{"d", 86400 * NSEC_PER_SEC},
+                 {"h", 3600 * NSEC_PER_SEC},
+                 {"m", 60 * NSEC_PER_SEC},
+                 {"s", NSEC_PER_SEC},
+                 {"ms", NSEC_PER_MSEC},
+                 {"us", 1000},
                  {"ns", 1}},
-  sizes[] = {{"", 1},          {"B", 1},          {"kB", 1000},      {"KB", 1000},
+  sizes[] = {{"", 1},          {"B", 1},           {"kB", 1000},     {"KB", 1000},
              {"MB", 1000000},  {"GB", 1000000000}, {"KiB", 1 << 10}, {"MiB", 1 << 20},
-             {"GiB", 1 << 30}, {"k", 1 << 10},    {"K", 1 << 10},    {"M", 1 << 20},
+             {"GiB", 1 << 30}, {"k", 1 << 10},     {"K", 1 << 10},   {"M", 1 << 20},
              {"G", 1 << 30}};
 
 // One "NUMBER UNIT" at *at; adds to *sum.

@@ -94,9 +94,9 @@ static void put_followed(const struct invocation *in, const json_t *i, struct bu
         struct str severity = tree_str(i, "severity");
         escape_text(out, short_time(tree_str(i, "last"), time));
         buf_printf(out, " #%llu %s", (unsigned long long)tree_u64(i, "number"),
-                   severity_color(severity, in->color));
+                   cli_severity_color(severity, in->color));
         escape_text(out, severity);
-        buf_text(out, severity_color(severity, in->color)[0] ? color_off(in->color) : "");
+        buf_text(out, cli_severity_color(severity, in->color)[0] ? color_off(in->color) : "");
         buf_char(out, ' ');
         escape_text(out, tree_str(i, "state"));
         buf_printf(out, " (%llu findings) ", (unsigned long long)tree_u64(i, "findings"));
@@ -156,9 +156,9 @@ void render_incident(const struct invocation *in, const json_t *reply, struct bu
     buf_printf(out, "Incident %llu (", (unsigned long long)tree_u64(reply, "incident.number"));
     escape_text(out, tree_str(reply, "incident.state"));
     buf_text(out, ", ");
-    buf_text(out, severity_color(severity, in->color));
+    buf_text(out, cli_severity_color(severity, in->color));
     escape_text(out, severity);
-    buf_text(out, severity_color(severity, in->color)[0] ? color_off(in->color) : "");
+    buf_text(out, cli_severity_color(severity, in->color)[0] ? color_off(in->color) : "");
     buf_printf(out, ", confidence %.3g)\n", tree_double(reply, "incident.confidence"));
     print_escaped_lines(out, tree_str(reply, "story"), "");
     put_decisions(tree_at(reply, "decisions"), out);

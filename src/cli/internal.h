@@ -85,7 +85,7 @@ void table_done(struct table *t);
 #define _cleanup_table_ _cleanup_(table_done)
 // "2026-11-24T12:00:00.123456789Z" → to the millisecond; anything else as it is.
 struct str short_time(struct str iso, char out[32]);
-const char *severity_color(struct str severity, bool color); // "" without colour
+const char *cli_severity_color(struct str severity, bool color); // "" without colour
 const char *color_off(bool color);
 void print_escaped_lines(struct buf *out, struct str text, const char *indent); // newlines stay
 

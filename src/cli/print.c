@@ -152,7 +152,7 @@ struct str short_time(struct str iso, char out[32])
     return (struct str){out, 24};
 }
 
-const char *severity_color(struct str severity, bool color)
+const char *cli_severity_color(struct str severity, bool color)
 {
     static const struct {
         struct str name;

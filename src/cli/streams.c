@@ -62,9 +62,9 @@ void render_finding(const struct invocation *in, const json_t *line, struct buf 
     struct str severity = tree_str(line, "severity");
     escape_text(out, short_time(tree_str(line, "time"), time));
     buf_text(out, ": ");
-    buf_text(out, severity_color(severity, in->color));
+    buf_text(out, cli_severity_color(severity, in->color));
     escape_text(out, severity);
-    buf_text(out, severity_color(severity, in->color)[0] ? color_off(in->color) : "");
+    buf_text(out, cli_severity_color(severity, in->color)[0] ? color_off(in->color) : "");
     buf_char(out, ' ');
     escape_text(out, tree_str(line, "output"));
     buf_char(out, '\n');

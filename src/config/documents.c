@@ -187,7 +187,7 @@ static void take_agent(struct building *b, struct reading *r, const struct docum
         b->agent_file = arena_cstr(r->arena, str_of(r->file));
         b->agent_line = doc->map->line;
     }
-    keys_read(r, agent_spec_keys, doc->spec, &b->d->agent);
+    config_keys_read(r, agent_spec_keys, doc->spec, &b->d->agent);
     const struct agent_config *c = &b->d->agent;
     if (c->segments_bytes < 4 * c->segment_bytes)
         read_error(r, doc->spec, "BH212", "make 'total' larger or 'size' smaller",
@@ -235,7 +235,7 @@ static void take_policy(struct building *b, struct reading *r, const struct docu
         .line = doc->map->line,
         .mode = MODE_AUDIT,
     };
-    keys_read(r, policy_spec_keys, doc->spec, p);
+    config_keys_read(r, policy_spec_keys, doc->spec, p);
 }
 
 static void take_source(struct building *b, const struct source *s)

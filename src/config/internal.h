@@ -48,7 +48,7 @@ extern const struct value_type value_size, value_duration, value_u64, value_unsi
     value_group;
 
 // The keys of one map into the struct at `at`: unknown and missing ones are reported.
-void keys_read(struct reading *r, const struct key *keys, const struct yaml *map, void *at);
+void config_keys_read(struct reading *r, const struct key *keys, const struct yaml *map, void *at);
 void keys_print(const struct key *keys, const void *at, unsigned indent, struct buf *out);
 // "properties", "required", "additionalProperties" of the map.
 void keys_schema(const struct key *keys, const void *defaults, struct json *j);

@@ -26,7 +26,7 @@ static void unknown(struct reading *r, const struct key *keys, size_t n, const s
     read_error(r, key, "BH205", said, "unknown key '%s'", word);
 }
 
-void keys_read(struct reading *r, const struct key *keys, const struct yaml *map, void *at)
+void config_keys_read(struct reading *r, const struct key *keys, const struct yaml *map, void *at)
 {
     size_t n = count(keys);
     bool seen[MAX_KEYS] = {0};

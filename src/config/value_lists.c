@@ -270,7 +270,7 @@ const struct value_type value_deny = {deny_read, deny_print, deny_schema};
 static void group_read(struct reading *r, const struct key *k, const struct yaml *y, void *at)
 {
     if (value_want_type(r, k, y, YAML_MAP))
-        keys_read(r, k->keys, y, at);
+        config_keys_read(r, k->keys, y, at);
 }
 
 static void group_print(const struct key *k, const void *at, unsigned indent, struct buf *out)

@@ -80,7 +80,7 @@ static bool compare_text(struct match *m, enum operator_id op, struct str v,
         return str_ends(v, c->text);
     case CMP_GLOB:
     case CMP_IGLOB:
-        return glob_match(c->text, v, op == CMP_IGLOB);
+        return rule_glob(c->text, v, op == CMP_IGLOB);
     case CMP_PMATCH:
         return path_pattern_match(&c->path, v);
     case CMP_REGEX:

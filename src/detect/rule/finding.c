@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-void value_text(struct buf *out, const struct value *v)
+void rule_value_text(struct buf *out, const struct value *v)
 {
     char text[INET6_ADDRSTRLEN];
     switch (v->type) {
@@ -86,7 +86,7 @@ static void message(struct match *m, const struct rule *rule, struct finding *f)
         if (null)
             buf_text(out, "<NA>");
         else
-            value_text(out, &v);
+            rule_value_text(out, &v);
         if (!t->term || t->term->type == EXPR_FIELD)
             add_field(m, f, t, null, &v,
                       out->failed ? STR_NULL

@@ -81,7 +81,7 @@ static bool mount_field(struct match *m, const struct field_ref *f, const struct
     for (size_t i = 0; i < facts->mounts_n && !x; i++) {
         struct str key =
             what == CON_MOUNT_SOURCE ? facts->mounts[i].destination : facts->mounts[i].source;
-        bool hit = f->index >= 0 ? (uint64_t)f->index == i : glob_match(f->arg, key, false);
+        bool hit = f->index >= 0 ? (uint64_t)f->index == i : rule_glob(f->arg, key, false);
         x = hit ? &facts->mounts[i] : NULL;
     }
     if (!x)

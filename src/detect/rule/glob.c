@@ -83,7 +83,7 @@ static bool one(struct str p, size_t *at, unsigned char c, bool fold)
 }
 
 // Goes back to the last star only: at most pattern × text steps.
-bool glob_match(struct str p, struct str s, bool fold)
+bool rule_glob(struct str p, struct str s, bool fold)
 {
     size_t pi = 0, si = 0, star = SIZE_MAX, from = 0;
     while (si < s.len) {
@@ -144,7 +144,7 @@ bool path_pattern_match(const struct path_pattern *p, struct str path)
     size_t at = 0;
     for (size_t i = 0; i < p->n; i++)
         if (!component(path, &at, &part) ||
-            !(p->glob[i] ? glob_match(p->parts[i], part, false) : str_eq(p->parts[i], part)))
+            !(p->glob[i] ? rule_glob(p->parts[i], part, false) : str_eq(p->parts[i], part)))
             return false;
     return true;
 }

@@ -310,7 +310,7 @@ bool compare_constant(struct match *m, enum operator_id op, const struct value *
 bool compare_values(enum operator_id op, const struct value *v, const struct value *right);
 // The whole test on a non-null value.
 bool test_value(struct match *m, const struct test *t, const struct value *v);
-bool glob_match(struct str pattern, struct str s, bool fold);
+bool rule_glob(struct str pattern, struct str s, bool fold);
 void path_pattern_make(struct arena *a, struct str path, struct path_pattern *ret);
 bool path_pattern_match(const struct path_pattern *p, struct str path);
 
@@ -415,7 +415,7 @@ bool test_run(struct match *m, const struct test *t);
 typedef void (*program_hit)(void *ctx, uint32_t rule);
 int program_run(struct match *m, const struct program *p, program_hit hit, void *ctx);
 enum side event_side(const struct event *e);
-void value_text(struct buf *out, const struct value *v);
+void rule_value_text(struct buf *out, const struct value *v);
 
 // Texts that last while the event does.
 struct writer {

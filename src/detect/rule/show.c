@@ -34,7 +34,7 @@ int rule_field_text(struct str field, struct rule_scratch *s, const struct rule_
     if (problem != FIELD_OK)
         return -EINVAL;
     if (ok)
-        value_text(out, &v);
+        rule_value_text(out, &v);
     else
         buf_text(out, "<NA>");
     return 0;
@@ -48,7 +48,7 @@ static void put(struct match *m, struct buf *out, const char *before, const char
     if (!field_value(m, str_of(field), &v, &problem))
         return;
     _cleanup_buf_ struct buf text = {0};
-    value_text(&text, &v);
+    rule_value_text(&text, &v);
     if (text.len == 0 || str_eq(buf_view(&text), STR("<NA>")))
         return;
     buf_text(out, before);
@@ -136,7 +136,7 @@ static void json_value(struct json *j, const struct value *v)
         return;
     case FIELD_IP:
     case FIELD_NET:
-        value_text(&text, v);
+        rule_value_text(&text, v);
         json_str(j, buf_view(&text));
         return;
     default:
