@@ -44,6 +44,13 @@ static uint64_t get64(const uint8_t *at)
 
 static void tables(struct json *j)
 {
+    static const char *const types[] = {
+        [FIELD_STRING] = "string",   [FIELD_I64] = "i64",   [FIELD_U64] = "u64",
+        [FIELD_BOOL] = "bool",       [FIELD_IP] = "ip",     [FIELD_NET] = "net",
+        [FIELD_PORT] = "port",       [FIELD_TIME] = "time", [FIELD_DURATION] = "duration",
+        [FIELD_STRINGS] = "strings",
+    };
+    static_assert(ARRAY_SIZE(types) == FIELD_TYPE_MAX, "a name for each type of field");
     json_key(j, "tables");
     json_object(j);
     json_key(j, "kinds");
@@ -62,6 +69,15 @@ static void tables(struct json *j)
         json_object(j);
         json_ku64(j, "call", model_calls[i].call);
         json_kcstr(j, "name", model_calls[i].name);
+        json_object_end(j);
+    }
+    json_array_end(j);
+    json_key(j, "fields");
+    json_array(j);
+    for (size_t i = 0; i < model_fields_n; i++) {
+        json_object(j);
+        json_kcstr(j, "name", model_fields[i].name);
+        json_kcstr(j, "type", types[model_fields[i].type]);
         json_object_end(j);
     }
     json_array_end(j);

@@ -83,6 +83,7 @@ static void head_names_the_writers_tables(void **state)
     segment_head(&b, &info);
     assert_true(str_contains(buf_view(&b), STR("\"name\":\"exec\"")));
     assert_true(str_contains(buf_view(&b), STR("\"name\":\"openat2\"")));
+    assert_true(str_contains(buf_view(&b), STR("{\"name\":\"proc.name\",\"type\":\"string\"}")));
     assert_int_equal(b.len % 8, 0);
 }
 
