@@ -8,13 +8,11 @@
  * that isn't asked for: 10 instructions, no helper.
  */
 #include "bpf/observe/call.bpf.h"
+#include "bpf/observe/exit.bpf.h"
 #include "bpf/observe/arch.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* By system-call number: which call it is, natively and in the 32-bit table; 0: not asked for.
- * Written live. */
-struct call_entry calls[BH_CALLS_MAX];
 /* By call: which program goes on (enum call_program); 0: none. */
 __u8 call_programs[64];
 

@@ -117,6 +117,12 @@ struct files_struct {
 struct fs_struct {
     struct path root, pwd;
 };
+struct file_system_type {
+    const char *name;
+};
+struct fs_context {
+    struct file_system_type *fs_type;
+};
 
 /* ── namespaces ── */
 struct ns_common {

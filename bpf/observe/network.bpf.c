@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Sockets: TCP connect and accept, datagrams, a socket that becomes descriptor 0, 1 or 2.
+ *
+ * net_connect    tp_btf/inet_sock_set_state to SYN_SENT: in the caller's context, from the socket itself; no
+ *                descriptor is looked up, so none can be swapped. The local port is 0 unless it was bound: the kernel
+ *                chooses it after this. Runs at each change of state of each TCP socket: two compares then.
+ * udp_send4, 6   cgroup/sendmsg at the v2 root: each datagram sent to an address.
+ * udp_connect4,6 cgroup/connect there: a connected datagram socket is told once, when its peer is set; what it sends
+ *                later goes to that peer. These four always allow.
+ * call_accept    behind call_exit: the accepted socket behind the returned descriptor.
+ * call_dup       behind call_exit: dup, dup2, dup3, fcntl.
+ */
+#include "bpf/observe/emit.bpf.h"
+#include "bpf/observe/exit.bpf.h"
+#include "bpf/observe/socket.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define TYPE_DGRAM           2
+#define FCNTL_DUPFD          0
+#define FCNTL_DUPFD_CLOEXEC  1030
+#define SOCKETCALL_COMPAT    102 /* x86 and arm, 32-bit: which one is its first argument */
+#define SOCKETCALL_ACCEPT    5
+#define SOCKETCALL_ACCEPT4   18
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(net_connect, struct sock *sk, int old_state, int new_state)
+{
+    struct actor a;
+    struct scratch *s;
+    if (new_state != STATE_SYN_SENT || sk->sk_protocol != PROTO_TCP || !wanted(&a, BH_CONNECT, false) || !(s = scratch_claim()))
+        return 0;
+    struct bh_net *n = record_begin(s, BH_CONNECT, BH_TRUTH_SOCKET, sizeof(*n));
+    record_actor(s, &a, bpf_get_current_task_btf());
+    __u64 cookie = bpf_get_socket_cookie(sk);
+    read_socket(&n->sock, sk, BH_ROLE_CLIENT);
+    n->sock.cookie = cookie;
+    n->sock.state = STATE_SYN_SENT;
+    n->fd = -1;
+    n->call = BH_CALL_CONNECT;
+    record_send(s, BH_RING_BULK);
+    scratch_release(s);
+    return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(call_accept, struct pt_regs *regs, long ret)
+{
+    struct actor a;
+    struct scratch *s;
+    if (ret < 0 || !wanted(&a, BH_ACCEPT, false))
+        return 0;
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct call c = call_of(task, regs);
+    if (c.compat && c.number == SOCKETCALL_COMPAT) {
+        __u64 which = arch_argument(regs, true, 0);
+        if (which != SOCKETCALL_ACCEPT && which != SOCKETCALL_ACCEPT4)
+            return 0;
+        c.id = which == SOCKETCALL_ACCEPT ? BH_CALL_ACCEPT : BH_CALL_ACCEPT4;
+    }
+    bool shared = false;
+    struct file *file = file_of(task, ret, &shared);
+    struct sock *sk = 0;
+    if (is_socket(file)) {
+        struct socket *socket = BPF_CORE_READ(file, private_data);
+        sk = BPF_CORE_READ(socket, sk);
+        __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+        if (family != FAMILY_INET && family != FAMILY_INET6)
+            return 0;
+    } else if (!shared) {
+        return 0;
+    }
+    if (!(s = scratch_claim()))
+        return 0;
+    struct bh_net *n = record_begin(s, BH_ACCEPT, BH_TRUTH_RETURNED_FD, sizeof(*n));
+    record_actor(s, &a, task);
+    if (sk)
+        read_socket(&n->sock, sk, BH_ROLE_SERVER);
+    n->fd = (__s32)ret;
+    n->call = (__u8)c.id;
+    s->flags |= (shared ? BH_F_SHARED_TABLE : 0) | (c.compat ? BH_F_COMPAT : 0) | (sk ? 0 : BH_F_MISMATCH);
+    record_send(s, BH_RING_BULK);
+    scratch_release(s);
+    return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(call_dup, struct pt_regs *regs, long ret)
+{
+    struct actor a;
+    struct scratch *s;
+    if (ret < 0 || ret > 2 || !wanted(&a, BH_DUP_SOCKET, false))
+        return 0;
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct call c = call_of(task, regs);
+    if (c.id == BH_CALL_FCNTL) {
+        __u64 command = arch_argument(regs, c.compat, 1);
+        if (command != FCNTL_DUPFD && command != FCNTL_DUPFD_CLOEXEC)
+            return 0;
+    }
+    bool shared = false;
+    struct file *file = file_of(task, ret, &shared);
+    if (!is_socket(file) || !(s = scratch_claim()))
+        return 0;
+    struct bh_dup *d = record_begin(s, BH_DUP_SOCKET, BH_TRUTH_RETURNED_FD, sizeof(*d));
+    record_actor(s, &a, task);
+    struct socket *socket = BPF_CORE_READ(file, private_data);
+    struct sock *sk = BPF_CORE_READ(socket, sk);
+    read_socket(&d->sock, sk, BH_ROLE_UNKNOWN);
+    d->oldfd = (__s32)arch_argument(regs, c.compat, 0);
+    d->newfd = (__s32)ret;
+    d->call = (__u8)c.id;
+    s->flags |= (shared ? BH_F_SHARED_TABLE : 0) | (c.compat ? BH_F_COMPAT : 0);
+    record_send(s, BH_RING_CRITICAL);
+    scratch_release(s);
+    return 0;
+}
+
+/* ── datagrams: programs of cgroups may be preempted; a scratch is claimed for as long as it takes ── */
+
+static __always_inline int datagram(struct bpf_sock_addr *ctx, __u8 call)
+{
+    struct actor a;
+    struct scratch *s;
+    if (ctx->type != TYPE_DGRAM || !wanted(&a, BH_UDP_SEND, false) || !(s = scratch_claim()))
+        return 1;
+    struct bh_net *n = record_begin(s, BH_UDP_SEND, BH_TRUTH_SOCKET, sizeof(*n));
+    struct task_struct *task = bpf_get_current_task_btf();
+    record_actor(s, &a, task);
+    struct bh_sock *k = &n->sock;
+    k->family = (__u16)ctx->family;
+    k->type = TYPE_DGRAM;
+    k->proto = (__u8)ctx->protocol;
+    k->rport = bpf_ntohs((__u16)ctx->user_port);
+    k->role = BH_ROLE_CLIENT;
+    k->cookie = bpf_get_socket_cookie(ctx);
+    k->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+    struct bpf_sock *sk = ctx->sk;
+    if (sk)
+        k->lport = (__u16)sk->src_port;
+    if (ctx->user_family == FAMILY_INET) {
+        *(__u32 *)k->raddr = ctx->user_ip4;
+        if (sk)
+            *(__u32 *)k->laddr = sk->src_ip4;
+    } else {
+        ((__u32 *)k->raddr)[0] = ctx->user_ip6[0];
+        ((__u32 *)k->raddr)[1] = ctx->user_ip6[1];
+        ((__u32 *)k->raddr)[2] = ctx->user_ip6[2];
+        ((__u32 *)k->raddr)[3] = ctx->user_ip6[3];
+        if (sk) {
+            ((__u32 *)k->laddr)[0] = sk->src_ip6[0];
+            ((__u32 *)k->laddr)[1] = sk->src_ip6[1];
+            ((__u32 *)k->laddr)[2] = sk->src_ip6[2];
+            ((__u32 *)k->laddr)[3] = sk->src_ip6[3];
+        }
+        socket_unmap(k);
+    }
+    n->fd = -1;
+    n->call = call;
+    record_send(s, BH_RING_BULK);
+    scratch_release(s);
+    return 1;
+}
+
+SEC("cgroup/sendmsg4")
+int udp_send4(struct bpf_sock_addr *ctx)
+{
+    return datagram(ctx, BH_CALL_SENDTO);
+}
+
+SEC("cgroup/sendmsg6")
+int udp_send6(struct bpf_sock_addr *ctx)
+{
+    return datagram(ctx, BH_CALL_SENDTO);
+}
+
+SEC("cgroup/connect4")
+int udp_connect4(struct bpf_sock_addr *ctx)
+{
+    return datagram(ctx, BH_CALL_CONNECT);
+}
+
+SEC("cgroup/connect6")
+int udp_connect6(struct bpf_sock_addr *ctx)
+{
+    return datagram(ctx, BH_CALL_CONNECT);
+}
