@@ -8,8 +8,8 @@
  * that isn't asked for: 10 instructions, no helper.
  */
 #include "bpf/observe/call.bpf.h"
-#include "bpf/observe/exit.bpf.h"
 #include "bpf/observe/arch.bpf.h"
+#include "bpf/observe/exit.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -23,7 +23,8 @@ static __always_inline struct call call_of(struct task_struct *task, const struc
     return c;
 }
 
-/* The open file behind a descriptor of `task`, or 0. *shared: others share the table and may have swapped it. */
+/* The open file behind a descriptor of `task`, or 0. *shared: others share the table and may have
+ * swapped it. */
 static __always_inline struct file *file_of(struct task_struct *task, long fd, bool *shared)
 {
     struct files_struct *files = BPF_CORE_READ(task, files);

@@ -2,12 +2,12 @@
 /*
  * Files: open, and memfd_create, whose file has no name in any tree.
  *
- * open_lsm, open_fentry  lsm/file_open, fentry/security_file_open: the kernel's object before anyone could swap it,
- *                        its path by bpf_d_path. One of them is loaded where the kernel takes it, and call_open isn't.
- * call_open              behind call_exit: the file behind the returned descriptor, its path walked. Another thread
- *                        that shares the table can put another file there between the open and us: flagged.
- * call_memfd             behind call_exit.
- * Failed opens are not sent. An overlay's inner open of the lower or upper file is the kernel's, not the task's:
+ * open_lsm, open_fentry  lsm/file_open, fentry/security_file_open: the kernel's object before
+ * anyone could swap it, its path by bpf_d_path. One of them is loaded where the kernel takes it,
+ * and call_open isn't. call_open              behind call_exit: the file behind the returned
+ * descriptor, its path walked. Another thread that shares the table can put another file there
+ * between the open and us: flagged. call_memfd             behind call_exit. Failed opens are not
+ * sent. An overlay's inner open of the lower or upper file is the kernel's, not the task's:
  * skipped. So is the open for an exec: that has its own kind.
  */
 #include "bpf/observe/emit.bpf.h"
@@ -17,13 +17,14 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define OPEN_FLAGS_OF_CALL 01700     /* O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC: the file forgets them */
-#define OPEN_FLAGS_CREAT   01101     /* what creat means: O_CREAT, O_TRUNC, O_WRONLY */
-#define MEMFD_PREFIX       6         /* "memfd:" */
+#define OPEN_FLAGS_OF_CALL 01700 /* O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC: the file forgets them */
+#define OPEN_FLAGS_CREAT   01101 /* what creat means: O_CREAT, O_TRUNC, O_WRONLY */
+#define MEMFD_PREFIX       6     /* "memfd:" */
 #define MAX_NAME_COMPARED  255
 
 /* The parts of an open that don't depend on where we are. */
-static __always_inline struct bh_open *open_begin(struct scratch *s, const struct actor *a, struct task_struct *task, struct file *file,
+static __always_inline struct bh_open *open_begin(struct scratch *s, const struct actor *a,
+                                                  struct task_struct *task, struct file *file,
                                                   __u8 truth)
 {
     struct bh_open *o = record_begin(s, BH_OPEN, truth, sizeof(*o));
@@ -32,8 +33,9 @@ static __always_inline struct bh_open *open_begin(struct scratch *s, const struc
     o->flags = BPF_CORE_READ(file, f_flags);
     o->created = BPF_CORE_READ(file, f_mode) & FILE_MODE_CREATED ? 1 : 0;
     read_creds(&creds, task);
-    read_file(&o->file, (__u64)BPF_CORE_READ(file, f_inode), (__u64)BPF_CORE_READ(file, f_path.dentry),
-              (__u64)BPF_CORE_READ(file, f_path.mnt), &creds);
+    read_file(&o->file, (__u64)BPF_CORE_READ(file, f_inode),
+              (__u64)BPF_CORE_READ(file, f_path.dentry), (__u64)BPF_CORE_READ(file, f_path.mnt),
+              &creds);
     return o;
 }
 
@@ -53,8 +55,8 @@ static long compare_byte(__u32 i, struct name_compare *c)
     return 1;
 }
 
-/* Does the caller's text end in the file's own name? (A symbolic link's doesn't either: so it says only that the
- * name confirms nothing.) */
+/* Does the caller's text end in the file's own name? (A symbolic link's doesn't either: so it says
+ * only that the name confirms nothing.) */
 static __always_inline bool name_fits(struct scratch *s, const struct bh_open *o, __u32 name_length)
 {
     struct name_compare c = {s, (__u32)o->asked.off + o->asked.len, 0};
@@ -63,10 +65,12 @@ static __always_inline bool name_fits(struct scratch *s, const struct bh_open *o
     bpf_loop(name_length, compare_byte, &c, 0);
     if (c.differs)
         return false;
-    return o->asked.len == name_length || s->bytes[(c.asked_end - 1 - name_length) & (BH_REC_MAX - 1)] == '/';
+    return o->asked.len == name_length ||
+           s->bytes[(c.asked_end - 1 - name_length) & (BH_REC_MAX - 1)] == '/';
 }
 
-static __always_inline void open_asked(struct scratch *s, struct bh_open *o, const struct call *c, const struct pt_regs *regs)
+static __always_inline void open_asked(struct scratch *s, struct bh_open *o, const struct call *c,
+                                       const struct pt_regs *regs)
 {
     __u64 text = 0, flags = 0, mode = 0;
     if (c->id == BH_CALL_OPEN) {
@@ -114,10 +118,12 @@ int BPF_PROG(call_open, struct pt_regs *regs, long ret)
     open_asked(s, o, &c, regs);
     if (file) {
         struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-        walk_path(s, (__u64)dentry, (__u64)BPF_CORE_READ(file, f_path.mnt), (__u64)BPF_CORE_READ(task, fs));
+        walk_path(s, (__u64)dentry, (__u64)BPF_CORE_READ(file, f_path.mnt),
+                  (__u64)BPF_CORE_READ(task, fs));
         if (shared && !name_fits(s, o, BPF_CORE_READ(dentry, d_name.len)))
             s->flags |= BH_F_MISMATCH;
-        record_bytes(s, SPAN_AT(bh_open, path), (__u64)&s->walk.text[s->walk.at & (BH_PATH_MAX - 1)], BH_PATH_MAX - s->walk.at,
+        record_bytes(s, SPAN_AT(bh_open, path),
+                     (__u64)&s->walk.text[s->walk.at & (BH_PATH_MAX - 1)], BH_PATH_MAX - s->walk.at,
                      FROM_KERNEL);
     } else {
         s->flags |= BH_F_MISMATCH; /* closed by another thread already */
@@ -183,7 +189,8 @@ int BPF_PROG(call_memfd, struct pt_regs *regs, long ret)
     record_actor(s, &a, task);
     m->fd = (__s32)ret;
     m->flags = (__u32)arch_argument(regs, c.compat, 1);
-    s->flags |= (shared ? BH_F_SHARED_TABLE : 0) | (c.compat ? BH_F_COMPAT : 0) | (file ? 0 : BH_F_MISMATCH);
+    s->flags |= (shared ? BH_F_SHARED_TABLE : 0) | (c.compat ? BH_F_COMPAT : 0) |
+                (file ? 0 : BH_F_MISMATCH);
     __u64 name = file ? (__u64)BPF_CORE_READ(file, f_path.dentry, d_name.name) : 0;
     if (name)
         record_text(s, SPAN_AT(bh_memfd, name), name + MEMFD_PREFIX, 256, FROM_KERNEL);

@@ -2,14 +2,14 @@
 /*
  * Sockets: TCP connect and accept, datagrams, a socket that becomes descriptor 0, 1 or 2.
  *
- * net_connect    tp_btf/inet_sock_set_state to SYN_SENT: in the caller's context, from the socket itself; no
- *                descriptor is looked up, so none can be swapped. The local port is 0 unless it was bound: the kernel
- *                chooses it after this. Runs at each change of state of each TCP socket: two compares then.
- * udp_send4, 6   cgroup/sendmsg at the v2 root: each datagram sent to an address.
- * udp_connect4,6 cgroup/connect there: a connected datagram socket is told once, when its peer is set; what it sends
- *                later goes to that peer. These four always allow.
- * call_accept    behind call_exit: the accepted socket behind the returned descriptor.
- * call_dup       behind call_exit: dup, dup2, dup3, fcntl.
+ * net_connect    tp_btf/inet_sock_set_state to SYN_SENT: in the caller's context, from the socket
+ * itself; no descriptor is looked up, so none can be swapped. The local port is 0 unless it was
+ * bound: the kernel chooses it after this. Runs at each change of state of each TCP socket: two
+ * compares then. udp_send4, 6   cgroup/sendmsg at the v2 root: each datagram sent to an address.
+ * udp_connect4,6 cgroup/connect there: a connected datagram socket is told once, when its peer is
+ * set; what it sends later goes to that peer. These four always allow. call_accept    behind
+ * call_exit: the accepted socket behind the returned descriptor. call_dup       behind call_exit:
+ * dup, dup2, dup3, fcntl.
  */
 #include "bpf/observe/emit.bpf.h"
 #include "bpf/observe/exit.bpf.h"
@@ -17,19 +17,20 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define TYPE_DGRAM           2
-#define FCNTL_DUPFD          0
-#define FCNTL_DUPFD_CLOEXEC  1030
-#define SOCKETCALL_COMPAT    102 /* x86 and arm, 32-bit: which one is its first argument */
-#define SOCKETCALL_ACCEPT    5
-#define SOCKETCALL_ACCEPT4   18
+#define TYPE_DGRAM          2
+#define FCNTL_DUPFD         0
+#define FCNTL_DUPFD_CLOEXEC 1030
+#define SOCKETCALL_COMPAT   102 /* x86 and arm, 32-bit: which one is its first argument */
+#define SOCKETCALL_ACCEPT   5
+#define SOCKETCALL_ACCEPT4  18
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(net_connect, struct sock *sk, int old_state, int new_state)
 {
     struct actor a;
     struct scratch *s;
-    if (new_state != STATE_SYN_SENT || sk->sk_protocol != PROTO_TCP || !wanted(&a, BH_CONNECT, false) || !(s = scratch_claim()))
+    if (new_state != STATE_SYN_SENT || sk->sk_protocol != PROTO_TCP ||
+        !wanted(&a, BH_CONNECT, false) || !(s = scratch_claim()))
         return 0;
     struct bh_net *n = record_begin(s, BH_CONNECT, BH_TRUTH_SOCKET, sizeof(*n));
     record_actor(s, &a, bpf_get_current_task_btf());
@@ -79,7 +80,8 @@ int BPF_PROG(call_accept, struct pt_regs *regs, long ret)
         read_socket(&n->sock, sk, BH_ROLE_SERVER);
     n->fd = (__s32)ret;
     n->call = (__u8)c.id;
-    s->flags |= (shared ? BH_F_SHARED_TABLE : 0) | (c.compat ? BH_F_COMPAT : 0) | (sk ? 0 : BH_F_MISMATCH);
+    s->flags |=
+        (shared ? BH_F_SHARED_TABLE : 0) | (c.compat ? BH_F_COMPAT : 0) | (sk ? 0 : BH_F_MISMATCH);
     record_send(s, BH_RING_BULK);
     scratch_release(s);
     return 0;
@@ -117,9 +119,20 @@ int BPF_PROG(call_dup, struct pt_regs *regs, long ret)
     return 0;
 }
 
-/* ── datagrams: programs of cgroups may be preempted; a scratch is claimed for as long as it takes ── */
+/* ── datagrams: programs of cgroups may be preempted; a scratch is claimed for as long as it takes
+ * ── */
 
-static __always_inline int datagram(struct bpf_sock_addr *ctx, __u8 call)
+/* Keeps the compiler from computing the address first: the verifier takes these reads at constant
+ * offsets only. */
+#define plain(read)                                                                                \
+    ({                                                                                             \
+        __u32 value_ = (read);                                                                     \
+        barrier_var(value_);                                                                       \
+        value_;                                                                                    \
+    })
+
+/* v6: a constant, since a program may only read its own family of the context. */
+static __always_inline int datagram(struct bpf_sock_addr *ctx, __u8 call, bool v6)
 {
     struct actor a;
     struct scratch *s;
@@ -129,7 +142,7 @@ static __always_inline int datagram(struct bpf_sock_addr *ctx, __u8 call)
     struct task_struct *task = bpf_get_current_task_btf();
     record_actor(s, &a, task);
     struct bh_sock *k = &n->sock;
-    k->family = (__u16)ctx->family;
+    k->family = v6 ? FAMILY_INET6 : FAMILY_INET;
     k->type = TYPE_DGRAM;
     k->proto = (__u8)ctx->protocol;
     k->rport = bpf_ntohs((__u16)ctx->user_port);
@@ -139,21 +152,16 @@ static __always_inline int datagram(struct bpf_sock_addr *ctx, __u8 call)
     struct bpf_sock *sk = ctx->sk;
     if (sk)
         k->lport = (__u16)sk->src_port;
-    if (ctx->user_family == FAMILY_INET) {
+    if (!v6) {
         *(__u32 *)k->raddr = ctx->user_ip4;
         if (sk)
-            *(__u32 *)k->laddr = sk->src_ip4;
+            *(__u32 *)k->laddr = plain(sk->src_ip4);
     } else {
-        ((__u32 *)k->raddr)[0] = ctx->user_ip6[0];
-        ((__u32 *)k->raddr)[1] = ctx->user_ip6[1];
-        ((__u32 *)k->raddr)[2] = ctx->user_ip6[2];
-        ((__u32 *)k->raddr)[3] = ctx->user_ip6[3];
-        if (sk) {
-            ((__u32 *)k->laddr)[0] = sk->src_ip6[0];
-            ((__u32 *)k->laddr)[1] = sk->src_ip6[1];
-            ((__u32 *)k->laddr)[2] = sk->src_ip6[2];
-            ((__u32 *)k->laddr)[3] = sk->src_ip6[3];
-        }
+        _Pragma("unroll") for (int i = 0; i < 4; i++)((__u32 *)k->raddr)[i] =
+            plain(ctx->user_ip6[i]);
+        if (sk)
+            _Pragma("unroll") for (int i = 0; i < 4; i++)((__u32 *)k->laddr)[i] =
+                plain(sk->src_ip6[i]);
         socket_unmap(k);
     }
     n->fd = -1;
@@ -166,23 +174,23 @@ static __always_inline int datagram(struct bpf_sock_addr *ctx, __u8 call)
 SEC("cgroup/sendmsg4")
 int udp_send4(struct bpf_sock_addr *ctx)
 {
-    return datagram(ctx, BH_CALL_SENDTO);
+    return datagram(ctx, BH_CALL_SENDTO, false);
 }
 
 SEC("cgroup/sendmsg6")
 int udp_send6(struct bpf_sock_addr *ctx)
 {
-    return datagram(ctx, BH_CALL_SENDTO);
+    return datagram(ctx, BH_CALL_SENDTO, true);
 }
 
 SEC("cgroup/connect4")
 int udp_connect4(struct bpf_sock_addr *ctx)
 {
-    return datagram(ctx, BH_CALL_CONNECT);
+    return datagram(ctx, BH_CALL_CONNECT, false);
 }
 
 SEC("cgroup/connect6")
 int udp_connect6(struct bpf_sock_addr *ctx)
 {
-    return datagram(ctx, BH_CALL_CONNECT);
+    return datagram(ctx, BH_CALL_CONNECT, true);
 }

@@ -2,11 +2,11 @@
 /*
  * Privilege: credentials and namespaces that changed, mounts, tracing of others.
  *
- * call_cred    behind call_exit for the set-id calls, capset, unshare and setns: the task's own state compared with
- *              what it was. A call that changes nothing is not sent.
- * call_mount   behind call_exit for the mount calls; failed ones too. Paths are the caller's text, except chroot's
- *              (the task's new root) and what a descriptor names.
- * call_ptrace  behind call_exit: attaching, and writing to another's memory or registers; not each step of a debugger.
+ * call_cred    behind call_exit for the set-id calls, capset, unshare and setns: the task's own
+ * state compared with what it was. A call that changes nothing is not sent. call_mount   behind
+ * call_exit for the mount calls; failed ones too. Paths are the caller's text, except chroot's (the
+ * task's new root) and what a descriptor names. call_ptrace  behind call_exit: attaching, and
+ * writing to another's memory or registers; not each step of a debugger.
  */
 #include "bpf/observe/emit.bpf.h"
 #include "bpf/observe/exit.bpf.h"
@@ -34,18 +34,21 @@ int BPF_PROG(call_cred, struct pt_regs *regs, long ret)
     return 0;
 }
 
-#define MOUNT_TEXT         1800 /* bytes of each of two paths of one record, and a type's name */
-#define TREE_CLONE         1    /* OPEN_TREE_CLONE: else open_tree only opens */
-#define COMPAT_OLD_UMOUNT  22   /* i386: umount without flags */
+#define MOUNT_TEXT        1800 /* bytes of each of two paths of one record, and a type's name */
+#define TREE_CLONE        1    /* OPEN_TREE_CLONE: else open_tree only opens */
+#define COMPAT_OLD_UMOUNT 22   /* i386: umount without flags */
 
-static __always_inline void walked(struct scratch *s, __u32 span_at, __u64 dentry, __u64 mnt, struct task_struct *task, bool from_root)
+static __always_inline void walked(struct scratch *s, __u32 span_at, __u64 dentry, __u64 mnt,
+                                   struct task_struct *task, bool from_root)
 {
     walk_path(s, dentry, mnt, from_root ? 0 : (__u64)BPF_CORE_READ(task, fs));
-    record_bytes(s, span_at, (__u64)&s->walk.text[s->walk.at & (BH_PATH_MAX - 1)], BH_PATH_MAX - s->walk.at, FROM_KERNEL);
+    record_bytes(s, span_at, (__u64)&s->walk.text[s->walk.at & (BH_PATH_MAX - 1)],
+                 BH_PATH_MAX - s->walk.at, FROM_KERNEL);
 }
 
 /* A path of the caller's, or where that is empty the file behind its descriptor. */
-static __always_inline void text_or_file(struct scratch *s, __u32 span_at, __u64 text, long fd, struct task_struct *task)
+static __always_inline void text_or_file(struct scratch *s, __u32 span_at, __u64 text, long fd,
+                                         struct task_struct *task)
 {
     __u32 before = s->len;
     bool shared = false;
@@ -56,7 +59,8 @@ static __always_inline void text_or_file(struct scratch *s, __u32 span_at, __u64
     if (!file)
         return;
     s->flags |= shared ? BH_F_SHARED_TABLE : 0;
-    walked(s, span_at, (__u64)BPF_CORE_READ(file, f_path.dentry), (__u64)BPF_CORE_READ(file, f_path.mnt), task, false);
+    walked(s, span_at, (__u64)BPF_CORE_READ(file, f_path.dentry),
+           (__u64)BPF_CORE_READ(file, f_path.mnt), task, false);
 }
 
 SEC("tp_btf/sys_exit")
@@ -68,14 +72,16 @@ int BPF_PROG(call_mount, struct pt_regs *regs, long ret)
         return 0;
     struct task_struct *task = bpf_get_current_task_btf();
     struct call c = call_of(task, regs);
-    __u64 arg0 = arch_argument(regs, c.compat, 0), arg1 = arch_argument(regs, c.compat, 1), arg2 = arch_argument(regs, c.compat, 2),
-          arg3 = arch_argument(regs, c.compat, 3), arg4 = arch_argument(regs, c.compat, 4);
+    __u64 arg0 = arch_argument(regs, c.compat, 0), arg1 = arch_argument(regs, c.compat, 1),
+          arg2 = arch_argument(regs, c.compat, 2), arg3 = arch_argument(regs, c.compat, 3),
+          arg4 = arch_argument(regs, c.compat, 4);
     if (c.id == BH_CALL_OPEN_TREE && !(arg2 & TREE_CLONE))
         return 0;
     if (!(s = scratch_claim()))
         return 0;
     struct bh_mount *m = record_begin(s, BH_MOUNT, BH_TRUTH_CALLER_MEMORY, sizeof(*m));
-    const __u32 source = SPAN_AT(bh_mount, source), target = SPAN_AT(bh_mount, target), fstype = SPAN_AT(bh_mount, fstype);
+    const __u32 source = SPAN_AT(bh_mount, source), target = SPAN_AT(bh_mount, target),
+                fstype = SPAN_AT(bh_mount, fstype);
     record_actor(s, &a, task);
     m->result = (__s32)ret;
     m->call = (__u8)c.id;
@@ -122,7 +128,8 @@ int BPF_PROG(call_mount, struct pt_regs *regs, long ret)
         if (ret == 0) {
             struct fs_struct *fs = BPF_CORE_READ(task, fs);
             s->rec.truth = BH_TRUTH_TASK_STATE;
-            walked(s, target, (__u64)BPF_CORE_READ(fs, root.dentry), (__u64)BPF_CORE_READ(fs, root.mnt), task, true);
+            walked(s, target, (__u64)BPF_CORE_READ(fs, root.dentry),
+                   (__u64)BPF_CORE_READ(fs, root.mnt), task, true);
         } else {
             record_text(s, target, arg0, MOUNT_TEXT, FROM_USER);
         }
@@ -148,12 +155,13 @@ int BPF_PROG(call_mount, struct pt_regs *regs, long ret)
 
 static __always_inline bool request_counts(__u64 request)
 {
-    return request == TRACE_ME || request == TRACE_ATTACH || request == TRACE_SEIZE || request == TRACE_POKETEXT ||
-           request == TRACE_POKEDATA || request == TRACE_POKEUSER || request == TRACE_SETREGS || request == TRACE_SETREGSET;
+    return request == TRACE_ME || request == TRACE_ATTACH || request == TRACE_SEIZE ||
+           request == TRACE_POKETEXT || request == TRACE_POKEDATA || request == TRACE_POKEUSER ||
+           request == TRACE_SETREGS || request == TRACE_SETREGSET;
 }
 
-/* The task that `task` calls `number`: its pid namespace's own table (an xarray: include/linux/xarray.h), since no
- * helper finds one on every kernel. */
+/* The task that `task` calls `number`: its pid namespace's own table (an xarray:
+ * include/linux/xarray.h), since no helper finds one on every kernel. */
 static __always_inline struct task_struct *task_numbered(struct task_struct *task, __u32 number)
 {
     struct pid *own = BPF_CORE_READ(task, thread_pid);
@@ -162,7 +170,8 @@ static __always_inline struct task_struct *task_numbered(struct task_struct *tas
     if (level > 32)
         return 0;
     bpf_probe_read_kernel(&ns, sizeof(ns),
-                          (char *)own + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
+                          (char *)own + bpf_core_field_offset(struct pid, numbers) +
+                              level * bpf_core_type_size(struct upid) +
                               bpf_core_field_offset(struct upid, ns));
     if (!ns)
         return 0;
@@ -175,7 +184,9 @@ static __always_inline struct task_struct *task_numbered(struct task_struct *tas
         if (i == 0 && (__u64)number >> (shift & 63) >> XARRAY_SHIFT)
             return 0;
         __u32 slot = (number >> (shift & 31)) & 63;
-        bpf_probe_read_kernel(&entry, sizeof(entry), (char *)node + bpf_core_field_offset(struct xa_node, slots) + slot * 8);
+        bpf_probe_read_kernel(&entry, sizeof(entry),
+                              (char *)node + bpf_core_field_offset(struct xa_node, slots) +
+                                  slot * 8);
     }
     if (!entry || entry & 3)
         return 0;
@@ -214,7 +225,8 @@ int BPF_PROG(call_ptrace, struct pt_regs *regs, long ret)
         s->rec.flags |= BH_F_FAILED;
     if (c.compat)
         s->rec.flags |= BH_F_COMPAT;
-    struct task_struct *target = c.id == BH_CALL_PTRACE && request == TRACE_ME ? task : task_numbered(task, (__u32)number);
+    struct task_struct *target =
+        c.id == BH_CALL_PTRACE && request == TRACE_ME ? task : task_numbered(task, (__u32)number);
     if (target) {
         __u64 group = task_cgroup(target);
         struct bh_cgroup_entry *g = bpf_map_lookup_elem(&cgroups, &group);

@@ -6,12 +6,13 @@
 
 #define PROTO_TCP 6
 
-/* An IPv4 address written as IPv6 (::ffff:a.b.c.d) is told as IPv4, so that no rule on addresses is passed by the
- * way it was written. */
+/* An IPv4 address written as IPv6 (::ffff:a.b.c.d) is told as IPv4, so that no rule on addresses is
+ * passed by the way it was written. */
 static __always_inline void socket_unmap(struct bh_sock *to)
 {
     const __u64 *r = (const __u64 *)to->raddr, *l = (const __u64 *)to->laddr;
-    if (to->family != FAMILY_INET6 || r[0] != 0 || ((const __u32 *)to->raddr)[2] != bpf_htonl(0xffff))
+    if (to->family != FAMILY_INET6 || r[0] != 0 ||
+        ((const __u32 *)to->raddr)[2] != bpf_htonl(0xffff))
         return;
     __u32 remote = ((const __u32 *)to->raddr)[3], local = ((const __u32 *)to->laddr)[3];
     bool local_mapped = l[0] == 0 && ((const __u32 *)to->laddr)[2] == bpf_htonl(0xffff);

@@ -99,8 +99,10 @@ struct sense {
 struct optional_hooks {
     bool lsm, fentry; // of security_file_open
 };
-void programs_probe(struct optional_hooks *ret); // by loading each alone
+void programs_probe(const struct host *h, struct optional_hooks *ret); // by loading each alone
 void programs_select(struct observe *o, const struct optional_hooks *hooks);
+const char *
+programs_refused(const struct observe *o); // after a load that failed: the first that isn't there
 int programs_bind(struct sense *s, struct error *err);
 // Attaches what the kinds of `any` need, detaches what they don't.
 int programs_attach(struct sense *s, const struct bh_kind_set *any, struct error *err);

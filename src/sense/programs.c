@@ -1,12 +1,15 @@
 // The programs: which kinds need which, attaching and detaching them as the interest changes.
 #include "sense/internal.h"
 
+#include "bpf/observe/call.bpf.h"
+
 #include <errno.h>
 #include <linux/bpf.h>
 
 enum attach_how {
     ATTACH_TRACE,  // as its section says
     ATTACH_CGROUP, // at the root of the v2 tree
+    ATTACH_CALLS,  // while a call is asked for
     ATTACH_NEVER,  // run by another program or by us
 };
 struct program_row {
@@ -23,11 +26,80 @@ static const struct program_row rows[] = {
     {"cgroup_make", "tp_btf/cgroup_mkdir", ATTACH_TRACE, true, {BH_CGROUP_MAKE}},
     {"cgroup_attach", "tp_btf/cgroup_attach_task", ATTACH_TRACE, true, {BH_CGROUP_ATTACH}},
     {"cgroup_remove", "tp_btf/cgroup_rmdir", ATTACH_TRACE, true, {BH_CGROUP_REMOVE}},
+    {"net_connect", "tp_btf/inet_sock_set_state", ATTACH_TRACE, false, {BH_CONNECT}},
+    {"udp_send4", "cgroup/sendmsg4", ATTACH_CGROUP, false, {BH_UDP_SEND}},
+    {"udp_send6", "cgroup/sendmsg6", ATTACH_CGROUP, false, {BH_UDP_SEND}},
+    {"udp_connect4", "cgroup/connect4", ATTACH_CGROUP, false, {BH_UDP_SEND}},
+    {"udp_connect6", "cgroup/connect6", ATTACH_CGROUP, false, {BH_UDP_SEND}},
+    {"open_lsm", "lsm/file_open", ATTACH_TRACE, false, {BH_OPEN}},
+    {"open_fentry", "fentry/security_file_open", ATTACH_TRACE, false, {BH_OPEN}},
+    {"call_exit", "tp_btf/sys_exit", ATTACH_CALLS, false, {0}},
+    {"call_open", "behind call_exit", ATTACH_NEVER, false, {BH_OPEN}},
+    {"call_memfd", "behind call_exit", ATTACH_NEVER, false, {BH_MEMFD}},
+    {"call_dup", "behind call_exit", ATTACH_NEVER, false, {BH_DUP_SOCKET}},
+    {"call_ptrace", "behind call_exit", ATTACH_NEVER, false, {BH_PTRACE}},
+    {"call_accept", "behind call_exit", ATTACH_NEVER, false, {BH_ACCEPT}},
+    {"call_cred", "behind call_exit", ATTACH_NEVER, false, {BH_CRED, BH_NAMESPACE}},
+    {"call_mount", "behind call_exit", ATTACH_NEVER, false, {BH_MOUNT}},
+};
+static_assert(ARRAY_SIZE(rows) <= MAX_PROGRAMS, "room for each program");
+
+static const struct {
+    uint32_t at;
+    const char *program;
+} jumps[] = {
+    {CALL_PROGRAM_OPEN, "call_open"},     {CALL_PROGRAM_MEMFD, "call_memfd"},
+    {CALL_PROGRAM_DUP, "call_dup"},       {CALL_PROGRAM_PTRACE, "call_ptrace"},
+    {CALL_PROGRAM_ACCEPT, "call_accept"}, {CALL_PROGRAM_CRED, "call_cred"},
+    {CALL_PROGRAM_MOUNT, "call_mount"},
 };
 
-void programs_probe(struct optional_hooks *ret)
+// Loads the object with this one program, attaches it for a moment: some kernels take a program and
+// refuse the link.
+static bool loads(const char *name)
+{
+    struct observe *o = observe__open();
+    struct bpf_program *p, *only = NULL;
+    bool ok = false;
+    if (!o)
+        return false;
+    bpf_object__for_each_program(p, o->obj)
+    {
+        bool it = strcmp(bpf_program__name(p), name) == 0;
+        bpf_program__set_autoload(p, it);
+        only = it ? p : only;
+    }
+    if (only && observe__load(o) == 0) {
+        struct bpf_link *link = bpf_program__attach(only);
+        ok = link != NULL;
+        if (link)
+            bpf_link__destroy(link);
+    }
+    observe__destroy(o);
+    return ok;
+}
+
+// Is "bpf" in force among the kernel's security modules? Programs of lsm/ attach without, and then
+// never run.
+static bool lsm_in_force(const struct host *h)
+{
+    struct buf text = {0};
+    _cleanup_close_ int dir = host_open_dir(h, STR("/sys/kernel/security"));
+    bool found = false;
+    if (dir >= 0 && host_read_file(dir, "lsm", 1024, &text) == 0 && text.ptr)
+        for (const char *at = text.ptr; *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ','))
+            found = found ||
+                    (strncmp(at, "bpf", 3) == 0 && (at[3] == ',' || at[3] == 0 || at[3] == '\n'));
+    buf_done(&text);
+    return found;
+}
+
+void programs_probe(const struct host *h, struct optional_hooks *ret)
 {
     *ret = (struct optional_hooks){0};
+    // fentry first: it costs the same, and needs no security module in force.
+    ret->fentry = loads("open_fentry");
+    ret->lsm = !ret->fentry && lsm_in_force(h) && loads("open_lsm");
 }
 
 void programs_select(struct observe *o, const struct optional_hooks *hooks)
@@ -37,6 +109,36 @@ void programs_select(struct observe *o, const struct optional_hooks *hooks)
     {
         bpf_program__set_autoattach(p, false);
     }
+    bpf_program__set_autoload(o->progs.open_lsm, hooks->lsm);
+    bpf_program__set_autoload(o->progs.open_fentry, hooks->fentry);
+    bpf_program__set_autoload(o->progs.call_open, !hooks->lsm && !hooks->fentry);
+}
+
+const char *programs_refused(const struct observe *o)
+{
+    struct bpf_program *p;
+    bpf_object__for_each_program(p, o->obj)
+    {
+        if (bpf_program__autoload(p) && bpf_program__fd(p) < 0)
+            return bpf_program__name(p);
+    }
+    return "(or a map)";
+}
+
+static int fill_jumps(struct sense *s, struct error *err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(jumps); i++) {
+        struct bpf_program *p =
+            bpf_object__find_program_by_name(s->skeleton->obj, jumps[i].program);
+        if (!p || !bpf_program__autoload(p))
+            continue;
+        int fd = bpf_program__fd(p);
+        if (bpf_map_update_elem(bpf_map__fd(s->skeleton->maps.call_jumps), &jumps[i].at, &fd,
+                                BPF_ANY) < 0)
+            return error_set(err, -errno, "cannot put %s behind sys_exit: %s", jumps[i].program,
+                             strerror(errno));
+    }
+    return 0;
 }
 
 int programs_bind(struct sense *s, struct error *err)
@@ -50,13 +152,16 @@ int programs_bind(struct sense *s, struct error *err)
         INVARIANT(s->attached_n < MAX_PROGRAMS);
         s->attached[s->attached_n++] = (struct attached){&rows[i], p, NULL};
     }
-    return 0;
+    return fill_jumps(s, err);
 }
 
-static bool needed(const struct program_row *row, const struct bh_kind_set *any)
+static bool needed(const struct sense *s, const struct program_row *row,
+                   const struct bh_kind_set *any)
 {
     if (row->how == ATTACH_NEVER)
         return false;
+    if (row->how == ATTACH_CALLS)
+        return s->sys_exit_reason[0] != 0;
     if (row->always)
         return true;
     for (size_t k = 0; k < ARRAY_SIZE(row->kinds) && row->kinds[k]; k++)
@@ -83,7 +188,7 @@ int programs_attach(struct sense *s, const struct bh_kind_set *any, struct error
     // program.
     for (size_t i = 0; i < s->attached_n; i++) {
         struct attached *a = &s->attached[i];
-        if (needed(a->row, any) && !a->link) {
+        if (needed(s, a->row, any) && !a->link) {
             int r = attach(s, a, err);
             if (r < 0)
                 return r;
@@ -91,7 +196,7 @@ int programs_attach(struct sense *s, const struct bh_kind_set *any, struct error
     }
     for (size_t i = 0; i < s->attached_n; i++) {
         struct attached *a = &s->attached[i];
-        if (!needed(a->row, any) && a->link) {
+        if (!needed(s, a->row, any) && a->link) {
             bpf_link__destroy(a->link);
             a->link = NULL;
         }

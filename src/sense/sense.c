@@ -66,7 +66,7 @@ static int open_shard(struct sense *s, unsigned shard, const struct sense_option
 static int load(struct sense *s, struct error *err)
 {
     struct optional_hooks hooks;
-    programs_probe(&hooks);
+    programs_probe(s->host, &hooks);
     s->open_by_kernel_hook = hooks.lsm || hooks.fentry;
     s->skeleton = observe__open();
     if (!s->skeleton)
@@ -74,7 +74,8 @@ static int load(struct sense *s, struct error *err)
     programs_select(s->skeleton, &hooks);
     int r = observe__load(s->skeleton);
     if (r < 0)
-        return error_set(err, r, "the kernel refused the programs: %s", strerror(-r));
+        return error_set(err, r, "the kernel refused the program %s: %s",
+                         programs_refused(s->skeleton), strerror(-r));
     return programs_bind(s, err);
 }
 
