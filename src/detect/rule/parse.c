@@ -536,6 +536,8 @@ static struct node *check_on(struct parse *p, struct node *n, struct expr *left)
             p->at = start;
             continue;
         }
+        if (i == CMP_EQ && peek(p, 0) == '=')
+            p->at++; // `==` is the same
         c->op = i;
         c->op_at = place_at(p, start);
         n->check = c;
