@@ -87,7 +87,8 @@ static bool compile_rule(struct loader *l, struct unit *u, const struct rule_def
     }
     if (r->tree) {
         resolved = macros_resolve(l, r->tree, UINT32_MAX);
-        r->graph = graph_compile(&c, r->tree); // also when not resolved: its other errors are told then
+        r->graph =
+            graph_compile(&c, r->tree); // also when not resolved: its other errors are told then
     }
     if (resolved) {
         suspicious(l, r->tree);
@@ -310,7 +311,8 @@ struct ruleset *ruleset_compile(const struct sources *s, const struct rule_optio
     if (!ok && diags->errors == errors_before)
         diag_add(diags, DIAG_ERROR, NULL, 0, 0, "BH004", NULL, "out of memory");
     if (diags->n > diags_before)
-        qsort_r(diags->list + diags_before, diags->n - diags_before, sizeof(*diags->list), by_place, (void *)s);
+        qsort_r(diags->list + diags_before, diags->n - diags_before, sizeof(*diags->list), by_place,
+                (void *)s);
     for (size_t i = 0; i < s->n; i++) {
         char name[4096];
         snprintf(name, sizeof(name), STR_FMT, STR_ARG(s->list[i].name));

@@ -111,7 +111,7 @@ static bool fields_and_comps(struct loader *l, struct exception_def *e, const st
         if (e->scalar && !takes_list(comp))
             return bad(l, c, file,
                        "'" STR_FMT "' can't be compared with a list: for one field use in, pmatch, "
-                                   "intersects or a modifier",
+                       "intersects or a modifier",
                        comp);
         e->comps[i] = arena_str(l->arena, comp);
     }

@@ -218,7 +218,8 @@ static bool of_namespaces(const struct match *m, int what, struct value *ret)
     case PROC_HOST_MNT:
         ret->b = c && n.mnt == c->host_mnt_ns;
         return known && n.mnt && c && c->host_mnt_ns;
-    case PROC_IS_RUNTIME: { // a container that shares the host's mount namespace can't be told from its runtime
+    case PROC_IS_RUNTIME: { // a container that shares the host's mount namespace can't be told from
+                            // its runtime
         const struct image *i = match_image(m);
         bool tells = i && i->exec_mnt_ns && c && c->host_mnt_ns && !c->host_mnt;
         ret->b = tells && i->exec_mnt_ns == c->host_mnt_ns;

@@ -556,7 +556,8 @@ static void define_rule(struct item *i, struct rule_def *r)
     set_options(i, &fresh);
     if (exceptions)
         i->ok &= exceptions_load(l, &fresh, i->file, exceptions, false, false);
-    // A rule with something wrong is kept all the same, so that its condition's errors are told too.
+    // A rule with something wrong is kept all the same, so that its condition's errors are told
+    // too.
     fresh.broken = !i->ok;
     if (!r) {
         void *grown = grow(l, l->rules, l->rules_n, &l->rules_cap, sizeof(*l->rules));

@@ -1,12 +1,12 @@
 // Conditions: grammar, operators, types, and what a field without a value means.
 #include "world.h"
 
+#include <cmocka.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 static int set_up(void **state)
 {
@@ -37,17 +37,37 @@ static void check_all(struct world *w, const char *const *yes, const char *const
 static void test_grammar(void **state)
 {
     check_all(*state,
-              (const char *const[]){
-                  "proc.name=sh", "proc.name = sh", "proc.name == 'sh'", "proc.name = \"sh\"", "(proc.name=sh)and(proc.tty!=0)",
-                  "proc.name in(bash,sh)", "proc.name in ( bash , sh )", "fd.num>=0 or proc.pid>=30", "not proc.name=bash",
-                  "not(proc.name=bash)", "not not proc.name=sh", "proc.name=bash or proc.name=sh and proc.pid=30",
-                  "not proc.name=bash and proc.name=sh", "proc.name = sh\n\tand proc.pid = 30", "proc.name exists",
-                  "proc.cmdline = \"sh -c id -u\"", "proc.args[0] = -c", "proc.args[1] = \"id -u\"", "proc.args[7] = \"\"",
-                  "proc.name = anyof or proc.name = sh", "proc.name startswith oneof (s, x)", "evt.type in (execve, execveat)",
-                  "((((proc.name = sh))))", "proc.name = \"s\\x68\"", "proc.pid = 30 and (proc.name = bash or proc.name = sh)", NULL},
-              (const char *const[]){"proc.name=bash", "not proc.name=sh", "proc.name in ()", "not not not proc.name = sh",
-                                    "proc.name = sh and proc.pid = 31", "proc.name = \"sh \"", "proc.name = SH",
-                                    "not (proc.name=sh or proc.name=bash)", "proc.name = <NA>", NULL});
+              (const char *const[]){"proc.name=sh",
+                                    "proc.name = sh",
+                                    "proc.name == 'sh'",
+                                    "proc.name = \"sh\"",
+                                    "(proc.name=sh)and(proc.tty!=0)",
+                                    "proc.name in(bash,sh)",
+                                    "proc.name in ( bash , sh )",
+                                    "fd.num>=0 or proc.pid>=30",
+                                    "not proc.name=bash",
+                                    "not(proc.name=bash)",
+                                    "not not proc.name=sh",
+                                    "proc.name=bash or proc.name=sh and proc.pid=30",
+                                    "not proc.name=bash and proc.name=sh",
+                                    "proc.name = sh\n\tand proc.pid = 30",
+                                    "proc.name exists",
+                                    "proc.cmdline = \"sh -c id -u\"",
+                                    "proc.args[0] = -c",
+                                    "proc.args[1] = \"id -u\"",
+                                    "proc.args[7] = \"\"",
+                                    "proc.name = anyof or proc.name = sh",
+                                    "proc.name startswith oneof (s, x)",
+                                    "evt.type in (execve, execveat)",
+                                    "((((proc.name = sh))))",
+                                    "proc.name = \"s\\x68\"",
+                                    "proc.pid = 30 and (proc.name = bash or proc.name = sh)",
+                                    NULL},
+              (const char *const[]){"proc.name=bash", "not proc.name=sh", "proc.name in ()",
+                                    "not not not proc.name = sh",
+                                    "proc.name = sh and proc.pid = 31", "proc.name = \"sh \"",
+                                    "proc.name = SH", "not (proc.name=sh or proc.name=bash)",
+                                    "proc.name = <NA>", NULL});
 }
 
 static void test_every_text_operator(void **state)
@@ -55,22 +75,49 @@ static void test_every_text_operator(void **state)
     struct world *w = *state;
     world_open(w, "/var/lib/App/data.DB", "/var/lib/App/data.DB", O_RDONLY, 3);
     check_all(w,
+              (const char *const[]){"fd.name contains lib/App",
+                                    "fd.name icontains LIB/app",
+                                    "fd.name startswith /var",
+                                    "fd.name endswith .DB",
+                                    "fd.name glob /var/*.DB",
+                                    "fd.name iglob /VAR/*.db",
+                                    "fd.name glob /var/lib/App/data.?B",
+                                    "fd.name glob \"/var/*[A-D]B\"",
+                                    "fd.name pmatch (/var/lib)",
+                                    "fd.name pmatch (/etc, /var/lib/)",
+                                    "fd.name pmatch (/)",
+                                    "fd.name pmatch (/var/*/App)",
+                                    "fd.name pmatch (/var/lib/App/data.DB)",
+                                    "fd.name regex \"/var/.*\"",
+                                    "fd.name regex \"/var/(lib|opt)/[A-Za-z/.]+\"",
+                                    "fd.name != /x",
+                                    "fd.name intersects (/x, /var/lib/App/data.DB)",
+                                    "fd.name contains \"\"",
+                                    "fd.name startswith anyof (/x, /var)",
+                                    "fd.name endswith allof (B, .DB)",
+                                    "fd.name != allof (/a, /b)",
+                                    "fd.name contains oneof (lib, nothere)",
+                                    "tolower(fd.name) = /var/lib/app/data.db",
+                                    "toupper(fd.filename) = DATA.DB",
+                                    "basename(fd.name) = data.DB",
+                                    "len(fd.name) = 20",
+                                    "len(basename(fd.name)) > 6",
+                                    "concat(proc.name, fd.filename) = shdata.DB",
+                                    "join(\"-\", (proc.name, fd.filename, \"x\")) = sh-data.DB-x",
+                                    "fd.name = val(fd.nameraw)",
+                                    "fd.directory = /var/lib/App",
+                                    "fd.filename = val(fd.filename)",
+                                    "tolower(fd.name) = tolower(fd.nameraw)",
+                                    "b64(\"c2g=\") = val(proc.name) or proc.name = sh",
+                                    NULL},
               (const char *const[]){
-                  "fd.name contains lib/App", "fd.name icontains LIB/app", "fd.name startswith /var", "fd.name endswith .DB",
-                  "fd.name glob /var/*.DB", "fd.name iglob /VAR/*.db", "fd.name glob /var/lib/App/data.?B", "fd.name glob \"/var/*[A-D]B\"",
-                  "fd.name pmatch (/var/lib)", "fd.name pmatch (/etc, /var/lib/)", "fd.name pmatch (/)", "fd.name pmatch (/var/*/App)",
-                  "fd.name pmatch (/var/lib/App/data.DB)", "fd.name regex \"/var/.*\"", "fd.name regex \"/var/(lib|opt)/[A-Za-z/.]+\"",
-                  "fd.name != /x", "fd.name intersects (/x, /var/lib/App/data.DB)", "fd.name contains \"\"",
-                  "fd.name startswith anyof (/x, /var)", "fd.name endswith allof (B, .DB)", "fd.name != allof (/a, /b)",
-                  "fd.name contains oneof (lib, nothere)", "tolower(fd.name) = /var/lib/app/data.db", "toupper(fd.filename) = DATA.DB",
-                  "basename(fd.name) = data.DB", "len(fd.name) = 20", "len(basename(fd.name)) > 6", "concat(proc.name, fd.filename) = shdata.DB",
-                  "join(\"-\", (proc.name, fd.filename, \"x\")) = sh-data.DB-x", "fd.name = val(fd.nameraw)", "fd.directory = /var/lib/App",
-                  "fd.filename = val(fd.filename)", "tolower(fd.name) = tolower(fd.nameraw)", "b64(\"c2g=\") = val(proc.name) or proc.name = sh", NULL},
-              (const char *const[]){"fd.name contains lib/app", "fd.name startswith var", "fd.name endswith .db", "fd.name glob /var/*.db",
-                                    "fd.name glob data.DB", "fd.name pmatch (/var/li)", "fd.name pmatch (/var/lib/App/data.DB/x)",
-                                    "fd.name pmatch ()", "fd.name regex \"/var\"", "fd.name regex \"lib\"", "fd.name startswith oneof (/v, /var)",
-                                    "fd.name startswith allof (/v, /x)", "fd.name startswith anyof ()", "fd.name = allof ()",
-                                    "fd.name != val(fd.nameraw)", NULL});
+                  "fd.name contains lib/app", "fd.name startswith var", "fd.name endswith .db",
+                  "fd.name glob /var/*.db", "fd.name glob data.DB", "fd.name pmatch (/var/li)",
+                  "fd.name pmatch (/var/lib/App/data.DB/x)", "fd.name pmatch ()",
+                  "fd.name regex \"/var\"", "fd.name regex \"lib\"",
+                  "fd.name startswith oneof (/v, /var)", "fd.name startswith allof (/v, /x)",
+                  "fd.name startswith anyof ()", "fd.name = allof ()", "fd.name != val(fd.nameraw)",
+                  NULL});
 }
 
 static void test_numbers_and_bools(void **state)
@@ -78,16 +125,37 @@ static void test_numbers_and_bools(void **state)
     struct world *w = *state;
     world_open(w, "/etc/hosts", "/etc/hosts", O_RDWR, 3);
     check_all(w,
-              (const char *const[]){"fd.num = 3", "fd.num < 4", "fd.num <= 3", "fd.num > -1", "fd.num >= 3", "fd.num != 4", "fd.num in (1, 3)",
-                                    "fd.num in (0,1,2,3,4,5,6,7,8,9,10)", "fd.num intersects (3)", "fd.num = +3", "user.loginuid = -1",
-                                    "evt.is_open_read = true", "evt.is_open_write = true", "evt.failed = false", "evt.is_open_exec != true",
-                                    "evt.rawres >= 0", "evt.res = SUCCESS", "fd.num = anyof (1, 3)", "fd.num != allof (1, 2)",
-                                    "user.uid = val(user.uid)", "fd.ino = 99", "fd.dev.major = 8", "proc.tty = 34816", NULL},
-              (const char *const[]){"fd.num = -1", "fd.num < 3", "fd.num in (0,1,2,4,5,6,7,8,9,10)", "evt.failed = true", "user.loginuid = 0", NULL});
+              (const char *const[]){"fd.num = 3",
+                                    "fd.num < 4",
+                                    "fd.num <= 3",
+                                    "fd.num > -1",
+                                    "fd.num >= 3",
+                                    "fd.num != 4",
+                                    "fd.num in (1, 3)",
+                                    "fd.num in (0,1,2,3,4,5,6,7,8,9,10)",
+                                    "fd.num intersects (3)",
+                                    "fd.num = +3",
+                                    "user.loginuid = -1",
+                                    "evt.is_open_read = true",
+                                    "evt.is_open_write = true",
+                                    "evt.failed = false",
+                                    "evt.is_open_exec != true",
+                                    "evt.rawres >= 0",
+                                    "evt.res = SUCCESS",
+                                    "fd.num = anyof (1, 3)",
+                                    "fd.num != allof (1, 2)",
+                                    "user.uid = val(user.uid)",
+                                    "fd.ino = 99",
+                                    "fd.dev.major = 8",
+                                    "proc.tty = 34816",
+                                    NULL},
+              (const char *const[]){"fd.num = -1", "fd.num < 3", "fd.num in (0,1,2,4,5,6,7,8,9,10)",
+                                    "evt.failed = true", "user.loginuid = 0", NULL});
     world_open(w, "", "/etc/none", O_RDONLY, -2);
     check_all(w,
-              (const char *const[]){"fd.num = -1", "evt.res = ENOENT", "evt.rawres = -2", "evt.failed = true", "fd.name = /etc/none",
-                                    "fd.typechar = f", "not fs.path.name exists", "not fd.ino exists", NULL},
+              (const char *const[]){"fd.num = -1", "evt.res = ENOENT", "evt.rawres = -2",
+                                    "evt.failed = true", "fd.name = /etc/none", "fd.typechar = f",
+                                    "not fs.path.name exists", "not fd.ino exists", NULL},
               (const char *const[]){"evt.res = SUCCESS", "fd.num = -2", NULL});
 }
 
@@ -96,78 +164,150 @@ static void test_addresses(void **state)
     struct world *w = *state;
     world_net(w, BH_CONNECT, BH_CALL_CONNECT, "10.1.2.3", 40000, "192.0.2.9", 443);
     check_all(w,
-              (const char *const[]){"fd.sip = 192.0.2.9", "fd.cip = 10.1.2.3", "fd.rip = 192.0.2.9", "fd.lip = 10.1.2.3", "fd.ip = 10.1.2.3",
-                                    "fd.ip = 192.0.2.9", "fd.ip in (1.1.1.1, 192.0.2.9)", "fd.sport = 443", "fd.sport = https", "fd.cport = 40000",
-                                    "fd.port = 443", "fd.port in (80, 40000)", "fd.snet = \"192.0.2.0/24\"", "fd.snet in (\"10.0.0.0/8\", \"192.0.0.0/16\")",
-                                    "fd.net = 10.0.0.0/8", "fd.net = 192.0.2.0/30 or fd.net = 192.0.2.8/30", "fd.net in (1.0.0.0/8, 192.0.2.0/24)",
-                                    "fd.ip != 1.1.1.1", "fd.net != 172.16.0.0/12", "fd.sip != ::1", "fd.snet != \"::/0\"", "fd.l4proto = tcp", "fd.type = ipv4",
-                                    "fd.typechar = 4", "fd.name = \"10.1.2.3:40000->192.0.2.9:443\"", "fd.is_server = false", "fd.sockfamily = ip",
-                                    "fd.sip exists", "fd.sport >= 400", "fd.rnet = 192.0.2.9/32", "fd.cnet = 0.0.0.0/0", NULL},
-              (const char *const[]){"fd.sip = 10.1.2.3", "fd.ip != 10.1.2.3", "fd.ip != 192.0.2.9", "fd.port != 443", "fd.net != 10.0.0.0/8",
-                                    "fd.sip = ::1", "fd.snet = \"::/0\"", "fd.net = 192.0.2.0/29", "fd.snet = 10.0.0.0/8", NULL});
+              (const char *const[]){"fd.sip = 192.0.2.9",
+                                    "fd.cip = 10.1.2.3",
+                                    "fd.rip = 192.0.2.9",
+                                    "fd.lip = 10.1.2.3",
+                                    "fd.ip = 10.1.2.3",
+                                    "fd.ip = 192.0.2.9",
+                                    "fd.ip in (1.1.1.1, 192.0.2.9)",
+                                    "fd.sport = 443",
+                                    "fd.sport = https",
+                                    "fd.cport = 40000",
+                                    "fd.port = 443",
+                                    "fd.port in (80, 40000)",
+                                    "fd.snet = \"192.0.2.0/24\"",
+                                    "fd.snet in (\"10.0.0.0/8\", \"192.0.0.0/16\")",
+                                    "fd.net = 10.0.0.0/8",
+                                    "fd.net = 192.0.2.0/30 or fd.net = 192.0.2.8/30",
+                                    "fd.net in (1.0.0.0/8, 192.0.2.0/24)",
+                                    "fd.ip != 1.1.1.1",
+                                    "fd.net != 172.16.0.0/12",
+                                    "fd.sip != ::1",
+                                    "fd.snet != \"::/0\"",
+                                    "fd.l4proto = tcp",
+                                    "fd.type = ipv4",
+                                    "fd.typechar = 4",
+                                    "fd.name = \"10.1.2.3:40000->192.0.2.9:443\"",
+                                    "fd.is_server = false",
+                                    "fd.sockfamily = ip",
+                                    "fd.sip exists",
+                                    "fd.sport >= 400",
+                                    "fd.rnet = 192.0.2.9/32",
+                                    "fd.cnet = 0.0.0.0/0",
+                                    NULL},
+              (const char *const[]){"fd.sip = 10.1.2.3", "fd.ip != 10.1.2.3", "fd.ip != 192.0.2.9",
+                                    "fd.port != 443", "fd.net != 10.0.0.0/8", "fd.sip = ::1",
+                                    "fd.snet = \"::/0\"", "fd.net = 192.0.2.0/29",
+                                    "fd.snet = 10.0.0.0/8", NULL});
     world_net(w, BH_ACCEPT, BH_CALL_ACCEPT4, "2001:db8::1", 80, "2001:db8::2", 50000);
     check_all(w,
-              (const char *const[]){"fd.sip = 2001:db8::1", "fd.cip = \"2001:db8::2\"", "fd.snet = 2001:db8::/32", "fd.sport = 80", "fd.cport = 50000",
-                                    "fd.is_server = true", "fd.name = 2001:db8::2:50000->2001:db8::1:80", "fd.typechar = 6", "fd.num = 5", NULL},
-              (const char *const[]){"fd.sip = 10.0.0.1", "fd.snet = 2001:db9::/32", "fd.snet = 0.0.0.0/0", NULL});
+              (const char *const[]){"fd.sip = 2001:db8::1", "fd.cip = \"2001:db8::2\"",
+                                    "fd.snet = 2001:db8::/32", "fd.sport = 80", "fd.cport = 50000",
+                                    "fd.is_server = true",
+                                    "fd.name = 2001:db8::2:50000->2001:db8::1:80",
+                                    "fd.typechar = 6", "fd.num = 5", NULL},
+              (const char *const[]){"fd.sip = 10.0.0.1", "fd.snet = 2001:db9::/32",
+                                    "fd.snet = 0.0.0.0/0", NULL});
     world_net(w, BH_CONNECT, BH_CALL_CONNECT, "::ffff:10.0.0.1", 1, "::ffff:192.0.2.1", 2);
-    check_all(w, (const char *const[]){"fd.sip = 192.0.2.1", "fd.snet = 192.0.2.0/24", "fd.name = 10.0.0.1:1->192.0.2.1:2", "fd.sip = ::ffff:192.0.2.1", NULL},
+    check_all(w,
+              (const char *const[]){"fd.sip = 192.0.2.1", "fd.snet = 192.0.2.0/24",
+                                    "fd.name = 10.0.0.1:1->192.0.2.1:2",
+                                    "fd.sip = ::ffff:192.0.2.1", NULL},
               (const char *const[]){"fd.sip != 192.0.2.1", NULL});
 }
 
-// The most important rule of the language: null makes every comparison false, and `not` simply negates that.
+// The most important rule of the language: null makes every comparison false, and `not` simply
+// negates that.
 static void test_null(void **state)
 {
     struct world *w = *state;
     check_all(w,
-              (const char *const[]){"not fd.name = x", "not fd.name != x", "not fd.name exists", "not fd.name in (x)", "not fd.num >= 0",
-                                    "not (fd.name = x or fd.name != x)", "not fd.name = val(proc.name)", "not tolower(fd.name) = x",
-                                    "not len(fd.name) >= 0", "not proc.name = val(fd.name)", "not fd.name startswith anyof (a)", "not fd.name regex \".*\"",
-                                    "not evt.is_open_read = false", "not fd.sip != 1.2.3.4", "not fd.name pmatch (/)", "not proc.aname[9] exists",
-                                    "not concat(proc.name, fd.name) exists", NULL},
-              (const char *const[]){"fd.name = x", "fd.name != x", "fd.name exists", "fd.name in (x)", "fd.name != val(proc.name)", "fd.name = <NA>",
-                                    "fd.num != 5", "evt.is_open_read = false", "evt.is_open_read != true", "proc.name != val(fd.name)", NULL});
+              (const char *const[]){
+                  "not fd.name = x", "not fd.name != x", "not fd.name exists", "not fd.name in (x)",
+                  "not fd.num >= 0", "not (fd.name = x or fd.name != x)",
+                  "not fd.name = val(proc.name)", "not tolower(fd.name) = x",
+                  "not len(fd.name) >= 0", "not proc.name = val(fd.name)",
+                  "not fd.name startswith anyof (a)", "not fd.name regex \".*\"",
+                  "not evt.is_open_read = false", "not fd.sip != 1.2.3.4", "not fd.name pmatch (/)",
+                  "not proc.aname[9] exists", "not concat(proc.name, fd.name) exists", NULL},
+              (const char *const[]){"fd.name = x", "fd.name != x", "fd.name exists",
+                                    "fd.name in (x)", "fd.name != val(proc.name)", "fd.name = <NA>",
+                                    "fd.num != 5", "evt.is_open_read = false",
+                                    "evt.is_open_read != true", "proc.name != val(fd.name)", NULL});
     w->process.parent = NULL;
-    check_all(w, (const char *const[]){"not proc.pname exists", "not proc.pname = nginx", "not proc.pname in (a)", "not proc.aname in (nginx)", NULL},
-              (const char *const[]){"proc.pname != x", "proc.pname = <NA>", "proc.aname != x", NULL});
+    check_all(
+        w,
+        (const char *const[]){"not proc.pname exists", "not proc.pname = nginx",
+                              "not proc.pname in (a)", "not proc.aname in (nginx)", NULL},
+        (const char *const[]){"proc.pname != x", "proc.pname = <NA>", "proc.aname != x", NULL});
     w->box.facts = &w->no_facts; // not known yet is not `no`
-    check_all(w,
-              (const char *const[]){"not container.privileged = false", "not container.privileged = true", "not container.image.repository in (a)",
-                                    "container.known = false", "container.id = 0123456789ab", NULL},
-              (const char *const[]){"container.privileged != true", "container.image.repository != a", "container.name exists", NULL});
+    check_all(
+        w,
+        (const char *const[]){"not container.privileged = false", "not container.privileged = true",
+                              "not container.image.repository in (a)", "container.known = false",
+                              "container.id = 0123456789ab", NULL},
+        (const char *const[]){"container.privileged != true", "container.image.repository != a",
+                              "container.name exists", NULL});
     w->event.process = NULL;
     w->event.image = NULL;
-    check_all(w, (const char *const[]){"proc.name = <NA>", "user.name = root or user.name = <NA>", "not proc.exepath exists", NULL},
+    check_all(w,
+              (const char *const[]){"proc.name = <NA>", "user.name = root or user.name = <NA>",
+                                    "not proc.exepath exists", NULL},
               (const char *const[]){"proc.name = sh", "proc.exepath != x", NULL});
 }
 
 static void test_ancestors(void **state)
 {
-    check_all(*state,
-              (const char *const[]){"proc.pname = nginx", "proc.aname[0] = sh", "proc.aname[1] = nginx", "proc.aname[2] = init", "proc.aname = init",
-                                    "proc.aname in (init)", "proc.aname != nginx", "proc.aname != init", "proc.apid = 10", "proc.apid[1] = 20",
-                                    "proc.aexepath endswith nginx", "proc.acmdline contains daemon", "proc.pcmdline = \"nginx -g daemon off;\"",
-                                    "proc.aname exists", "proc.pexepath = /usr/sbin/nginx", "proc.ppid = 20", "not proc.aname = sh",
-                                    "proc.pvpid = 8", NULL},
-              (const char *const[]){"proc.aname = sh", "proc.aname[3] exists", "proc.apid = 30", NULL});
+    check_all(
+        *state,
+        (const char *const[]){"proc.pname = nginx", "proc.aname[0] = sh", "proc.aname[1] = nginx",
+                              "proc.aname[2] = init", "proc.aname = init", "proc.aname in (init)",
+                              "proc.aname != nginx", "proc.aname != init", "proc.apid = 10",
+                              "proc.apid[1] = 20", "proc.aexepath endswith nginx",
+                              "proc.acmdline contains daemon",
+                              "proc.pcmdline = \"nginx -g daemon off;\"", "proc.aname exists",
+                              "proc.pexepath = /usr/sbin/nginx", "proc.ppid = 20",
+                              "not proc.aname = sh", "proc.pvpid = 8", NULL},
+        (const char *const[]){"proc.aname = sh", "proc.aname[3] exists", "proc.apid = 30", NULL});
 }
 
 static void test_containers(void **state)
 {
     struct world *w = *state;
     check_all(w,
-              (const char *const[]){"container.id != host", "container.id = 0123456789ab", "container.full_id = 0123456789abcdef0123",
-                                    "container.image.repository = registry:5000/example/shop", "container.image.tag = 1.2",
-                                    "container.image.digest = sha256:abc", "container.name = shop", "container.privileged = false",
-                                    "container.label[tier] = front", "container.label.tier = front", "k8s.pod.name = shop-1", "k8s.ns.name = sales",
-                                    "container.mount.dest[/run/docker.sock] = /var/run/docker.sock", "container.mount.dest[/srv/*] exists",
-                                    "container.mount.rdwr[/srv/data] = true", "container.mount.mode[1] = ro", "container.mount.source[/data] = /srv/data",
-                                    "container.started = true", "container.type = runc", "container.mounts contains docker.sock", NULL},
-              (const char *const[]){"container.id = host", "container.label[none] exists", "container.mount.dest[/none] exists",
-                                    "container.readonly_root = false", "container.mount[9] exists", NULL});
+              (const char *const[]){"container.id != host",
+                                    "container.id = 0123456789ab",
+                                    "container.full_id = 0123456789abcdef0123",
+                                    "container.image.repository = registry:5000/example/shop",
+                                    "container.image.tag = 1.2",
+                                    "container.image.digest = sha256:abc",
+                                    "container.name = shop",
+                                    "container.privileged = false",
+                                    "container.label[tier] = front",
+                                    "container.label.tier = front",
+                                    "k8s.pod.name = shop-1",
+                                    "k8s.ns.name = sales",
+                                    "container.mount.dest[/run/docker.sock] = /var/run/docker.sock",
+                                    "container.mount.dest[/srv/*] exists",
+                                    "container.mount.rdwr[/srv/data] = true",
+                                    "container.mount.mode[1] = ro",
+                                    "container.mount.source[/data] = /srv/data",
+                                    "container.started = true",
+                                    "container.type = runc",
+                                    "container.mounts contains docker.sock",
+                                    NULL},
+              (const char *const[]){"container.id = host", "container.label[none] exists",
+                                    "container.mount.dest[/none] exists",
+                                    "container.readonly_root = false", "container.mount[9] exists",
+                                    NULL});
     world_on_host(w, true);
-    check_all(w, (const char *const[]){"container.id = host", "not container.id != host", "container.name = host", "not container.known exists", NULL},
-              (const char *const[]){"container.id != host", "container.image exists", "container.privileged = false", "container.started = false", NULL});
+    check_all(w,
+              (const char *const[]){"container.id = host", "not container.id != host",
+                                    "container.name = host", "not container.known exists", NULL},
+              (const char *const[]){"container.id != host", "container.image exists",
+                                    "container.privileged = false", "container.started = false",
+                                    NULL});
 }
 
 static void test_hostile_text(void **state)
@@ -175,8 +315,10 @@ static void test_hostile_text(void **state)
     struct world *w = *state;
     w->image.args = (struct str){"sh\0a\nb\0\xff\xfe\x1b[2J\0", 14};
     check_all(w,
-              (const char *const[]){"proc.args contains \"a\\nb\"", "proc.args[1] = \"\\xff\\xfe\\x1b[2J\"", "proc.cmdline regex \"sh (.|\\n)*\"",
-                                    "proc.args endswith J", "proc.cmdnargs = 2", NULL},
+              (const char *const[]){"proc.args contains \"a\\nb\"",
+                                    "proc.args[1] = \"\\xff\\xfe\\x1b[2J\"",
+                                    "proc.cmdline regex \"sh (.|\\n)*\"", "proc.args endswith J",
+                                    "proc.cmdnargs = 2", NULL},
               (const char *const[]){"proc.args contains \"\\n\\n\"", NULL});
     world_open(w, "/tmp/..a/.../b", "../../tmp/./x//y/..", O_RDONLY, 3);
     assert_string_equal(field(w, "fd.nameraw"), "../../tmp/./x//y/..");
@@ -264,7 +406,8 @@ static void test_glob_is_fnmatch(void **state)
         char pattern[9] = {0}, text[9] = {0}, condition[64];
         int n = (int)(seed = seed * 1103515245 + 12345) >> 16 & 7, bracket = 0;
         for (int i = 0; i < n; i++)
-            pattern[i] = letters[((seed = seed * 1103515245 + 12345) >> 16) % (sizeof(letters) - 1)];
+            pattern[i] =
+                letters[((seed = seed * 1103515245 + 12345) >> 16) % (sizeof(letters) - 1)];
         for (int i = 0; i < 6; i++)
             text[i] = "ab/-"[(seed = seed * 1103515245 + 12345) >> 16 & 3];
         for (int i = 0; pattern[i]; i++) {
@@ -277,8 +420,9 @@ static void test_glob_is_fnmatch(void **state)
         if (holds(w, condition) != (fnmatch(pattern, text, 0) == 0))
             fail_msg("%s on %s: fnmatch says %d", pattern, text, fnmatch(pattern, text, 0));
     }
-    static const char *const brackets[] = {"[ab]*", "[!a]*", "[^a]*", "[a-b]b*", "[]a]*", "[!]a]*", "*[/-]*", "[[:alpha:]]*", "[![:alpha:]]*", "*[a-]",
-                                           "[-a]*", "\\a*", "\\**", "a\\?*", "*\\/*"};
+    static const char *const brackets[] = {
+        "[ab]*",         "[!a]*", "[^a]*", "[a-b]b*", "[]a]*", "[!]a]*", "*[/-]*", "[[:alpha:]]*",
+        "[![:alpha:]]*", "*[a-]", "[-a]*", "\\a*",    "\\**",  "a\\?*",  "*\\/*"};
     for (size_t i = 0; i < ARRAY_SIZE(brackets); i++) {
         for (int k = 0; k < 200; k++) {
             char text[7] = {0}, quoted[64], *q = quoted;

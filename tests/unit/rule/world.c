@@ -2,9 +2,9 @@
 #include "world.h"
 
 #include <arpa/inet.h>
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
 
 static const uint64_t START = 100 * NSEC_PER_SEC, WALL = 1700000000ULL * NSEC_PER_SEC;
 
@@ -15,29 +15,89 @@ void world_init(struct world *w)
     w->labels[1] = (struct label){STR("io.kubernetes.pod.name"), STR("shop-1")};
     w->labels[2] = (struct label){STR("io.kubernetes.pod.namespace"), STR("sales")};
     w->mounts[0] = (struct mount_fact){STR("/srv/data"), STR("/data"), STR("bind"), false};
-    w->mounts[1] = (struct mount_fact){STR("/run/docker.sock"), STR("/var/run/docker.sock"), STR("bind"), true};
-    w->facts = (struct facts){.version = 1, .source = "bundle", .name = STR("shop"), .image = STR("registry:5000/example/shop:1.2@sha256:abc"),
-                              .workload = STR("shop"), .runtime = STR("runc"), .labels = w->labels, .labels_n = 3, .mounts = w->mounts,
-                              .mounts_n = 2, .privileged = NO};
+    w->mounts[1] = (struct mount_fact){STR("/run/docker.sock"), STR("/var/run/docker.sock"),
+                                       STR("bind"), true};
+    w->facts = (struct facts){.version = 1,
+                              .source = "bundle",
+                              .name = STR("shop"),
+                              .image = STR("registry:5000/example/shop:1.2@sha256:abc"),
+                              .workload = STR("shop"),
+                              .runtime = STR("runc"),
+                              .labels = w->labels,
+                              .labels_n = 3,
+                              .mounts = w->mounts,
+                              .mounts_n = 2,
+                              .privileged = NO};
     w->no_facts = (struct facts){.source = "none"};
     w->host = (struct container){.type = CONTAINER_HOST, .id = STR("host"), .facts = &w->no_facts};
-    w->box = (struct container){.number = 7, .type = CONTAINER_OCI, .id = STR("0123456789abcdef0123"), .cgroup_path = STR("/box"),
-                                .created = START - 1000, .first_exec = START, .facts = &w->facts, .host_mnt_ns = 1};
+    w->box = (struct container){.number = 7,
+                                .type = CONTAINER_OCI,
+                                .id = STR("0123456789abcdef0123"),
+                                .cgroup_path = STR("/box"),
+                                .created = START - 1000,
+                                .first_exec = START,
+                                .facts = &w->facts,
+                                .host_mnt_ns = 1};
     struct bh_nses inside = {.mnt = 2, .pid = 3, .net = 4, .user = 5};
-    w->init_image = (struct image){.exec = 1, .path = STR("/sbin/init"), .comm = STR("init"), .cwd = STR("/"), .args = STR("/sbin/init\0"),
-                                   .nses = inside, .exec_mnt_ns = 2, .sid = 10, .pgid = 10};
+    w->init_image = (struct image){.exec = 1,
+                                   .path = STR("/sbin/init"),
+                                   .comm = STR("init"),
+                                   .cwd = STR("/"),
+                                   .args = STR("/sbin/init\0"),
+                                   .nses = inside,
+                                   .exec_mnt_ns = 2,
+                                   .sid = 10,
+                                   .pgid = 10};
     w->parent_image = w->init_image;
     w->parent_image.path = STR("/usr/sbin/nginx");
     w->parent_image.comm = STR("nginx");
     w->parent_image.args = STR("nginx\0-g\0daemon off;\0");
-    w->image = (struct image){.exec = 3, .path = STR("/bin/busybox"), .comm = STR("sh"), .cwd = STR("/srv"), .args = STR("sh\0-c\0id -u\0"),
-                              .exe = {.ino = 77, .dev = 8 << 20 | 1, .flags = BH_FILE_OVERLAY | BH_FILE_LOWER, .mode = 0100755},
-                              .creds = {.uid = 1000, .euid = 1000, .suid = 1000, .gid = 1000, .egid = 1000, .loginuid = UINT32_MAX},
-                              .nses = inside, .exec_mnt_ns = 2, .tty = 34816, .sid = 30, .pgid = 30};
-    w->init = (struct process){.tgid = 10, .vpid = 1, .start = START - 10, .container = 7, .image = &w->init_image, .lineage = 9};
-    w->parent = (struct process){.tgid = 20, .vpid = 8, .start = START, .parent = &w->init, .ppid = 10, .container = 7, .image = &w->parent_image, .lineage = 9};
-    w->process = (struct process){.tgid = 30, .vpid = 9, .start = START + 5, .parent = &w->parent, .ppid = 20, .container = 7, .image = &w->image, .lineage = 9};
-    w->env = (struct rule_env){.wall_minus_boot = (int64_t)(WALL - START), .generation = 3, .hostname = STR("node"), .shard = 0};
+    w->image = (struct image){.exec = 3,
+                              .path = STR("/bin/busybox"),
+                              .comm = STR("sh"),
+                              .cwd = STR("/srv"),
+                              .args = STR("sh\0-c\0id -u\0"),
+                              .exe = {.ino = 77,
+                                      .dev = 8 << 20 | 1,
+                                      .flags = BH_FILE_OVERLAY | BH_FILE_LOWER,
+                                      .mode = 0100755},
+                              .creds = {.uid = 1000,
+                                        .euid = 1000,
+                                        .suid = 1000,
+                                        .gid = 1000,
+                                        .egid = 1000,
+                                        .loginuid = UINT32_MAX},
+                              .nses = inside,
+                              .exec_mnt_ns = 2,
+                              .tty = 34816,
+                              .sid = 30,
+                              .pgid = 30};
+    w->init = (struct process){.tgid = 10,
+                               .vpid = 1,
+                               .start = START - 10,
+                               .container = 7,
+                               .image = &w->init_image,
+                               .lineage = 9};
+    w->parent = (struct process){.tgid = 20,
+                                 .vpid = 8,
+                                 .start = START,
+                                 .parent = &w->init,
+                                 .ppid = 10,
+                                 .container = 7,
+                                 .image = &w->parent_image,
+                                 .lineage = 9};
+    w->process = (struct process){.tgid = 30,
+                                  .vpid = 9,
+                                  .start = START + 5,
+                                  .parent = &w->parent,
+                                  .ppid = 20,
+                                  .container = 7,
+                                  .image = &w->image,
+                                  .lineage = 9};
+    w->env = (struct rule_env){.wall_minus_boot = (int64_t)(WALL - START),
+                               .generation = 3,
+                               .hostname = STR("node"),
+                               .shard = 0};
     w->scratch = rule_scratch_new();
     assert_non_null(w->scratch);
     world_on_host(w, false);
@@ -56,8 +116,15 @@ void world_on_host(struct world *w, bool host)
 
 static void begin(struct world *w, uint16_t kind, size_t fixed)
 {
-    struct bh_rec head = {.kind = kind, .version = BH_ABI_VERSION, .time = START + 1000, .tgid = 30, .tid = 30, .start = START + 5,
-                          .exec = 3, .container = w->event.container->number, .cpu = 1};
+    struct bh_rec head = {.kind = kind,
+                          .version = BH_ABI_VERSION,
+                          .time = START + 1000,
+                          .tgid = 30,
+                          .tid = 30,
+                          .start = START + 5,
+                          .exec = 3,
+                          .container = w->event.container->number,
+                          .cpu = 1};
     buf_reset(&w->record);
     buf_add(&w->record, &head, sizeof(head));
     for (size_t i = 0; i < fixed; i++)
@@ -98,8 +165,15 @@ struct str args_of(const char *text)
 
 void world_exec(struct world *w, const char *path, const char *comm, struct str args)
 {
-    struct bh_exec x = {.ppid = 20, .vpid = 9, .tty = w->image.tty, .creds = w->image.creds, .nses = w->image.nses, .exe = w->image.exe,
-                        .call = BH_CALL_EXECVE, .sid = 30, .pgid = 30};
+    struct bh_exec x = {.ppid = 20,
+                        .vpid = 9,
+                        .tty = w->image.tty,
+                        .creds = w->image.creds,
+                        .nses = w->image.nses,
+                        .exe = w->image.exe,
+                        .call = BH_CALL_EXECVE,
+                        .sid = 30,
+                        .pgid = 30};
     begin(w, BH_EXEC, sizeof(x));
     x.path = put(w, str_of(path));
     x.comm = put(w, str_of(comm));
@@ -113,7 +187,10 @@ void world_exec(struct world *w, const char *path, const char *comm, struct str 
 
 void world_open(struct world *w, const char *path, const char *asked, uint32_t flags, int32_t fd)
 {
-    struct bh_open o = {.fd = fd, .flags = flags, .file = {.dev = 8 << 20 | 2, .ino = 99, .mode = 0100644}, .call = BH_CALL_OPENAT};
+    struct bh_open o = {.fd = fd,
+                        .flags = flags,
+                        .file = {.dev = 8 << 20 | 2, .ino = 99, .mode = 0100644},
+                        .call = BH_CALL_OPENAT};
     begin(w, BH_OPEN, sizeof(o));
     o.path = put(w, fd >= 0 ? str_of(path) : STR_NULL);
     o.asked = put(w, str_of(asked));
@@ -131,9 +208,11 @@ static struct bh_sock sock(const char *local, uint16_t lport, const char *remote
     return s;
 }
 
-void world_net(struct world *w, uint16_t kind, uint8_t call, const char *local, uint16_t lport, const char *remote, uint16_t rport)
+void world_net(struct world *w, uint16_t kind, uint8_t call, const char *local, uint16_t lport,
+               const char *remote, uint16_t rport)
 {
-    struct bh_net n = {.sock = sock(local, lport, remote, rport), .fd = kind == BH_ACCEPT ? 5 : -1, .call = call};
+    struct bh_net n = {
+        .sock = sock(local, lport, remote, rport), .fd = kind == BH_ACCEPT ? 5 : -1, .call = call};
     if (kind == BH_UDP_SEND)
         n.sock.proto = IPPROTO_UDP;
     begin(w, kind, sizeof(n));
@@ -142,7 +221,8 @@ void world_net(struct world *w, uint16_t kind, uint8_t call, const char *local, 
 
 void world_dup(struct world *w, uint8_t call, int32_t newfd, const char *local, const char *remote)
 {
-    struct bh_dup d = {.oldfd = 3, .newfd = newfd, .call = call, .sock = sock(local, 40000, remote, 4444)};
+    struct bh_dup d = {
+        .oldfd = 3, .newfd = newfd, .call = call, .sock = sock(local, 40000, remote, 4444)};
     begin(w, BH_DUP_SOCKET, sizeof(d));
     end(w, &d, sizeof(d));
 }
@@ -153,7 +233,8 @@ void world_fixed(struct world *w, uint16_t kind, const void *fixed, size_t size)
     end(w, fixed, size);
 }
 
-void world_mount(struct world *w, uint8_t call, const char *source, const char *target, const char *type, uint64_t flags, int32_t result)
+void world_mount(struct world *w, uint8_t call, const char *source, const char *target,
+                 const char *type, uint64_t flags, int32_t result)
 {
     struct bh_mount x = {.flags = flags, .result = result, .call = call};
     begin(w, BH_MOUNT, sizeof(x));

@@ -27,10 +27,12 @@ void world_on_host(struct world *w, bool host);
 struct str args_of(const char *text); // "a b" → "a\0b\0"; in one static buffer
 void world_exec(struct world *w, const char *path, const char *comm, struct str args);
 void world_open(struct world *w, const char *path, const char *asked, uint32_t flags, int32_t fd);
-void world_net(struct world *w, uint16_t kind, uint8_t call, const char *local, uint16_t lport, const char *remote, uint16_t rport);
+void world_net(struct world *w, uint16_t kind, uint8_t call, const char *local, uint16_t lport,
+               const char *remote, uint16_t rport);
 void world_dup(struct world *w, uint8_t call, int32_t newfd, const char *local, const char *remote);
 void world_fixed(struct world *w, uint16_t kind, const void *fixed, size_t size);
-void world_mount(struct world *w, uint8_t call, const char *source, const char *target, const char *type, uint64_t flags, int32_t result);
+void world_mount(struct world *w, uint8_t call, const char *source, const char *target,
+                 const char *type, uint64_t flags, int32_t result);
 
 // Rules from text. NULL with the diagnostics' text in *ret_text (the caller's, may be NULL).
 struct ruleset *rules_of(const char *yaml, struct buf *ret_text);
