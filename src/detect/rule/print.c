@@ -100,17 +100,30 @@ void print_check(struct buf *out, const struct check *c)
     buf_text(out, list ? ")" : "");
 }
 
-// A part of `parent`, in parentheses where precedence asks for them.
-static void print_part(struct buf *out, const struct node *n, enum node_type parent, bool resolved)
+// What a node stands for: macros by their bodies where those are wanted, and two nots are none, as
+// for the parser.
+static const struct node *meant(const struct node *n, bool resolved)
 {
-    const struct node *inner = n;
-    while (resolved && inner->type == NODE_MACRO && inner->body)
-        inner = inner->body;
-    bool wrap = (inner->type == NODE_OR || inner->type == NODE_AND) && inner->type != parent;
-    if (parent == NODE_AND && inner->type == NODE_AND)
-        wrap = true;
-    if (parent == NODE_OR && inner->type == NODE_OR)
-        wrap = true;
+    for (;;) {
+        const struct node *kid;
+        while (resolved && n->type == NODE_MACRO && n->body)
+            n = n->body;
+        if (n->type != NODE_NOT)
+            return n;
+        kid = n->kids[0];
+        while (resolved && kid->type == NODE_MACRO && kid->body)
+            kid = kid->body;
+        if (kid->type != NODE_NOT)
+            return n;
+        n = kid->kids[0];
+    }
+}
+
+// A part of something larger: chains stand in parentheses.
+static void print_part(struct buf *out, const struct node *n, bool resolved)
+{
+    const struct node *inner = meant(n, resolved);
+    bool wrap = inner->type == NODE_OR || inner->type == NODE_AND;
     buf_text(out, wrap ? "(" : "");
     print_node(out, inner, resolved);
     buf_text(out, wrap ? ")" : "");
@@ -118,26 +131,24 @@ static void print_part(struct buf *out, const struct node *n, enum node_type par
 
 void print_node(struct buf *out, const struct node *n, bool resolved)
 {
+    n = meant(n, resolved);
     switch (n->type) {
     case NODE_AND:
     case NODE_OR:
         for (size_t i = 0; i < n->n; i++) {
             buf_text(out, i == 0 ? "" : n->type == NODE_AND ? " and " : " or ");
-            print_part(out, n->kids[i], n->type, resolved);
+            print_part(out, n->kids[i], resolved);
         }
         break;
     case NODE_NOT:
         buf_text(out, "not ");
-        print_part(out, n->kids[0], NODE_NOT, resolved);
+        print_part(out, n->kids[0], resolved);
         break;
     case NODE_CHECK:
         print_check(out, n->check);
         break;
     case NODE_MACRO:
-        if (resolved && n->body)
-            print_node(out, n->body, resolved);
-        else
-            buf_str(out, n->name);
+        buf_str(out, n->name);
         break;
     }
 }

@@ -1,12 +1,13 @@
 // Conditions: grammar, operators, types, and what a field without a value means.
 #include "world.h"
 
-#include <cmocka.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h> // needs those above
 
 static int set_up(void **state)
 {

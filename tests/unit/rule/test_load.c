@@ -2,11 +2,12 @@
 // the kernel is asked.
 #include "world.h"
 
-#include <cmocka.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h> // needs those above
 
 #define RULE(name, condition)                                                                      \
     "- rule: " name "\n  desc: d\n  condition: " condition "\n  output: o\n  priority: NOTICE\n"
@@ -303,7 +304,7 @@ static void test_places(void **state)
     says("- macro: m\n  condition: 'proc.name = ''sh'' and prc.name = x'\n" RULE("r", "m"),
          "rules.yaml:2:38:", true);
     says("- macro: m\n  condition: proc.name = \"ö\" and prc.name = x\n" RULE("r", "m"),
-         "rules.yaml:2:33:", true);
+         "rules.yaml:2:34:", true);
     says(RULE("r", "proc.name = sh") "- rule: r\n  append: true\n  condition: and prc.name = x\n",
          "rules.yaml:8:18:", true);
     // A list's wrong item is shown where the list is used.

@@ -2,9 +2,11 @@
 #include "world.h"
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h> // needs those above
 
 static const uint64_t START = 100 * NSEC_PER_SEC, WALL = 1700000000ULL * NSEC_PER_SEC;
 
