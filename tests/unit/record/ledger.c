@@ -514,6 +514,29 @@ static void a_changed_proof_is_refused(void **state)
     assert_int_equal(ledger_prove(s->fd, 100, &proof, &err), -ENOENT);
 }
 
+// tests/golden/formats: written with version 1 of the format; it must stay readable.
+static void a_ledger_of_an_earlier_day_verifies(void **state)
+{
+    struct ledger_report r;
+    struct error err = {0};
+    _cleanup_buf_ struct buf key = {0}, proof = {0};
+    int fd = open(SOURCE_ROOT "/tests/golden/formats/ledger", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    scratch_read(fd, "../first-key", &key);
+    key.ptr[key.len - 1] = 0;
+    assert_int_equal(ledger_verify(fd, key.ptr, &r, &err), 0);
+    if (!r.ok)
+        fail_msg("%s", r.problem);
+    assert_int_equal(r.entries, 308);
+    assert_int_equal(r.keys, 3);
+    for (uint64_t i = 0; i < r.entries; i += 51) {
+        buf_reset(&proof);
+        assert_int_equal(ledger_prove(fd, i, &proof, &err), 0);
+        assert_int_equal(ledger_check_proof(buf_view(&proof), key.ptr, &err), 0);
+    }
+    close(fd);
+}
+
 static int setup(void **state)
 {
     struct scratch *s = calloc(1, sizeof(*s));
@@ -539,7 +562,7 @@ int main(void)
         TEST(every_flipped_byte_is_found),      TEST(names_the_forged_entry),
         TEST(a_broken_key_is_a_clear_error),    TEST(opens_only_what_is_whole_and_its_own),
         TEST(a_torn_tail_is_repaired_and_said), TEST(retention_takes_payloads_and_says_so),
-        TEST(a_changed_proof_is_refused),
+        TEST(a_changed_proof_is_refused),       TEST(a_ledger_of_an_earlier_day_verifies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
