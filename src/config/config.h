@@ -127,7 +127,7 @@ void agent_config_defaults(struct agent_config *c);
 // Parses and checks every SOURCE_CONFIG and SOURCE_DOCUMENTS. NULL if there was an error (all are in diags).
 struct documents *documents_parse(const struct sources *s, struct diag_list *diags);
 void documents_free(struct documents *d);
-// All documents as YAML, defaults written out. print → parse → print is a fixed point.
+// All documents as YAML, defaults written out, paths as they were resolved. print → parse → print is a fixed point.
 void documents_print(const struct documents *d, struct buf *out);
 
 // Reads files and folders (*.yaml, *.yml in order of name; a folder's files only, no dot files) into s. An
