@@ -23,7 +23,7 @@ class Cli:
 
     def environ(self, more=None):
         return {**os.environ, "BULKHEAD_LAB": self.ws.name, "BULKHEAD_STATE": str(self.state),
-                "BULKHEAD_RUNTIME_DIR": str(self.runtime_dir), "BULKHEAD_PIN_DIR": str(self.pin_dir()), "NO_COLOR": "1", **(more or {})}
+                "BULKHEAD_RUNTIME_DIR": str(self.runtime_dir), "NO_COLOR": "1", **(more or {})}
 
     def pin_dir(self):
         return pathlib.Path("/sys/fs/bpf") / self.ws.name
@@ -45,7 +45,8 @@ class Agent(Cli):
 
     def __init__(self, ws, rules=(), policies=(), arguments=(), state=None, runtime_dir=None, label="agent", verb=("run",), env=None):
         super().__init__(ws, state, runtime_dir)
-        self.argv = [str(BULKHEAD), *verb, "--state", str(self.state), "--runtime-dir", str(self.runtime_dir), "--format", "json"]
+        self.argv = [str(BULKHEAD), *verb, "--state", str(self.state), "--runtime-dir", str(self.runtime_dir), "--pins", str(self.pin_dir()),
+                     "--format", "json"]
         for flag, paths in (("--rules", rules), ("--policies", policies)):
             for path in paths:
                 self.argv += [flag, str(path)]
