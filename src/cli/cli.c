@@ -29,6 +29,10 @@ int cli_main(int argc, char **argv)
 {
     _cleanup_buf_ struct buf problem = {0};
     _cleanup_(invocation_done) struct invocation in;
+    // What most programs call it.
+    char version[] = "version", *spelled[] = {argv[0], version, NULL};
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        argv = spelled;
     const struct parse_request request = {argc, argv, cli_verbs, cli_verbs_n, environment};
     // A reader that leaves is seen as EPIPE where it is written to, and is no fault.
     (void)signal(SIGPIPE, SIG_IGN);

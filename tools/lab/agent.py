@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import threading
 import time
 
 from .wait import Timeout, patience, wait_for
@@ -54,6 +55,7 @@ class Agent(Cli):
         self.out, self.err = ws.folder("logs") / f"{label}.out", ws.folder("logs") / f"{label}.err"
         self.env = env
         self.process, self._read, self._rest, self._findings = None, 0, b"", []
+        self._lock, self._watcher = threading.Lock(), None
 
     def start(self, ready=True):
         out, err = self.out.open("ab"), self.err.open("ab")
@@ -79,8 +81,22 @@ class Agent(Cli):
     def talk(self):
         return self.err.read_text(errors="replace") if self.err.exists() else ""
 
+    def watch(self):
+        """Looks at the output all the time from here on, so that `_seen` is when a line came and not when one asked."""
+        def look():
+            while self.process and self.process.poll() is None:
+                self.findings()
+                time.sleep(0.001)
+
+        self._watcher = threading.Thread(target=look, daemon=True)
+        self._watcher.start()
+
     def findings(self):
         """All findings so far, each with `_seen`: monotonic seconds at which its line was first seen."""
+        with self._lock:
+            return self._take()
+
+    def _take(self):
         with self.out.open("rb") as f:
             f.seek(self._read)
             piece = f.read()
