@@ -12,8 +12,8 @@ struct diag {
     unsigned line, column; // from 1; 0: not of a place
     const char *code;      // stable: "BH101" or Falco's "LOAD_…"; registry: src/config/codes.c
     char *message;
-    char *hint;            // NULL: none
-    char *snippet;         // the line's text, NULL: none
+    char *hint;    // NULL: none
+    char *snippet; // the line's text, NULL: none
 };
 struct diag_list {
     struct diag *list;
@@ -23,12 +23,14 @@ struct diag_list {
 };
 enum { MAX_DIAGS = 1000 };
 void diag_list_done(struct diag_list *l);
-void diag_add(struct diag_list *l, enum diag_severity severity, const char *file, unsigned line, unsigned column,
-              const char *code, const char *hint, const char *format, ...) _printf_(8, 9);
-// Gives each diagnostic of that file the text of its line. yaml_parse does it for its own; who reports places of a
-// text that parsed calls it once at the end.
+void diag_add(struct diag_list *l, enum diag_severity severity, const char *file, unsigned line,
+              unsigned column, const char *code, const char *hint, const char *format, ...)
+    _printf_(8, 9);
+// Gives each diagnostic of that file the text of its line. yaml_parse does it for its own; who
+// reports places of a text that parsed calls it once at the end.
 void diag_snippets(struct diag_list *l, const char *file, struct str text);
-// "file:12:3: error: message [BH101]\n    snippet\n      ^\n    hint: …" each; escaped for terminals.
+// "file:12:3: error: message [BH101]\n    snippet\n      ^\n    hint: …" each; escaped for
+// terminals.
 void diag_text(const struct diag_list *l, struct buf *out);
 void diag_json(const struct diag_list *l, struct json *j); // an array
 struct diag_code {
@@ -43,18 +45,20 @@ struct yaml {
     enum yaml_type type;
     unsigned line, column; // from 1
     struct str scalar;
-    bool quoted, null;     // null: plain empty, ~ or null
-    unsigned text_line;    // for block scalars (| >): line where the text begins, else line
+    bool quoted, null;  // null: plain empty, ~ or null
+    unsigned text_line; // for block scalars (| >): line where the text begins, else line
     bool block, folded;
-    size_t n;              // list: items; map: pairs
+    size_t n;                    // list: items; map: pairs
     struct yaml **keys, **items; // map: keys[i] → items[i]
-    struct yaml *next;     // next document of the file
+    struct yaml *next;           // next document of the file
 };
 enum { MAX_YAML_BYTES = 8 << 20, MAX_YAML_DEPTH = 64, MAX_YAML_NODES = 1000000 };
 // All documents of a text, first one returned (NULL: empty). Errors into diags. Memory: the arena.
-// A key that stands twice is a warning and the first one counts (as Falco reads it). An alias shares its anchor's node:
-// the tree may be visited as if expanded, and is at most MAX_YAML_NODES large then.
-struct yaml *yaml_parse(struct arena *a, const char *file, struct str text, struct diag_list *diags, bool *ok);
+// A key that stands twice is a warning and the first one counts (as Falco reads it). An alias
+// shares its anchor's node: the tree may be visited as if expanded, and is at most MAX_YAML_NODES
+// large then.
+struct yaml *yaml_parse(struct arena *a, const char *file, struct str text, struct diag_list *diags,
+                        bool *ok);
 struct yaml *yaml_get(const struct yaml *map, const char *key); // NULL: not there, or not a map
 
 // ── documents ────────────────────────────────────────────────────────────────────────────────
@@ -71,7 +75,8 @@ struct sources {
     struct arena *arena;
 };
 
-// Which containers a document is about. All that is given must hold; nothing given selects every container.
+// Which containers a document is about. All that is given must hold; nothing given selects every
+// container.
 struct selector {
     struct str name;      // glob on the container's name or id
     struct str image;     // glob
@@ -79,8 +84,8 @@ struct selector {
     struct label *labels; // equal
     size_t labels_n;
 };
-// YES, NO, or UNKNOWN while a fact that it asks for is not known yet. The host is never meant; a plain cgroup only
-// where the selector gives nothing but a name, and that fits.
+// YES, NO, or UNKNOWN while a fact that it asks for is not known yet. The host is never meant; a
+// plain cgroup only where the selector gives nothing but a name, and that fits.
 enum tri selector_match(const struct selector *s, const struct container *c);
 
 struct exec_deny { // one line under spec.exec.deny
@@ -98,18 +103,18 @@ struct policy {
     size_t deny_n;
     struct str reason;
 };
-struct agent_config { // kind: Agent; what isn't given has its default
-    uint64_t memory_bytes;     // 256 MiB
-    unsigned shards;           // 0: one per 16 cores
+struct agent_config {      // kind: Agent; what isn't given has its default
+    uint64_t memory_bytes; // 256 MiB
+    unsigned shards;       // 0: one per 16 cores
     uint64_t ring_critical_bytes, ring_bulk_bytes;
-    uint64_t budget_critical, budget_bulk; // records a second that each container has for itself
-    uint64_t lease_ns;         // 15 min
-    uint64_t sample_ns;        // resource sample, 10 s
-    uint64_t tick_ns;          // 1 s
-    uint64_t checkpoint_ns;    // at most so long between two checkpoints, 1 s
+    uint64_t budget_critical, budget_bulk;  // records a second that each container has for itself
+    uint64_t lease_ns;                      // 15 min
+    uint64_t sample_ns;                     // resource sample, 10 s
+    uint64_t tick_ns;                       // 1 s
+    uint64_t checkpoint_ns;                 // at most so long between two checkpoints, 1 s
     uint64_t segment_bytes, segments_bytes; // size of one, kept in all
-    uint64_t watch_ns;         // how long "watch closer" lasts, 10 min
-    enum severity min_severity; // findings below are not made
+    uint64_t watch_ns;                      // how long "watch closer" lasts, 10 min
+    enum severity min_severity;             // findings below are not made
     bool rule_matching_first;
     // output: written to standard output
     bool json_iso_time;
@@ -124,15 +129,18 @@ struct documents {
     struct arena *arena;
 };
 void agent_config_defaults(struct agent_config *c);
-// Parses and checks every SOURCE_CONFIG and SOURCE_DOCUMENTS. NULL if there was an error (all are in diags).
+// Parses and checks every SOURCE_CONFIG and SOURCE_DOCUMENTS. NULL if there was an error (all are
+// in diags).
 struct documents *documents_parse(const struct sources *s, struct diag_list *diags);
 void documents_free(struct documents *d);
-// All documents as YAML, defaults written out, paths as they were resolved. print → parse → print is a fixed point.
+// All documents as YAML, defaults written out, paths as they were resolved. print → parse → print
+// is a fixed point.
 void documents_print(const struct documents *d, struct buf *out);
 
-// Reads files and folders (*.yaml, *.yml in order of name; a folder's files only, no dot files) into s. An
-// unreadable path is a diagnostic. follows no FIFO, no device.
-int sources_read(struct sources *s, enum source_kind kind, const char *path, struct diag_list *diags);
+// Reads files and folders (*.yaml, *.yml in order of name; a folder's files only, no dot files)
+// into s. An unreadable path is a diagnostic. follows no FIFO, no device.
+int sources_read(struct sources *s, enum source_kind kind, const char *path,
+                 struct diag_list *diags);
 void sources_done(struct sources *s);
 // One text for a BH_GENERATION record, and back.
 void sources_pack(const struct sources *s, struct buf *out);
