@@ -103,38 +103,37 @@ static int look(void *ctx, const struct ledger_entry *e)
     return s->found;
 }
 
-// An entry's index, or the first entry that names a finding's, incident's or decision's id.
-static int entry_index(int fd, const char *text, uint64_t *ret)
+// The first entry that names a finding's, incident's or decision's id.
+static int find_entry(int fd, struct id id, uint64_t *ret)
 {
     struct search s = {.quoted = ""};
     struct error err = {0};
-    struct id id;
-    if (id_parse(str_of(text), &id) == 0) {
-        char hex[ID_TEXT_MAX];
-        snprintf(s.quoted, sizeof(s.quoted), "\"%s\"", id_text(id, hex));
-        int r = ledger_read(fd, 0, UINT64_MAX, look, &s, &err);
-        if (r < 0)
-            return fail_with(&err);
-        *ret = s.index;
-        if (!s.found)
-            complain("no entry names %s", text);
-        return s.found ? EXIT_WELL : EXIT_FOUND;
-    }
-    if (parse_u64(str_of(text), ret) == 0)
-        return EXIT_WELL;
-    complain("'%s' is neither an entry's index nor an id; `bulkhead ledger list` shows both", text);
-    return EXIT_USAGE;
+    char hex[ID_TEXT_MAX];
+    snprintf(s.quoted, sizeof(s.quoted), "\"%s\"", id_text(id, hex));
+    int r = ledger_read(fd, 0, UINT64_MAX, look, &s, &err);
+    if (r < 0)
+        return fail_with(&err);
+    *ret = s.index;
+    if (!s.found)
+        complain("no entry names %s", hex);
+    return s.found ? EXIT_WELL : EXIT_FOUND;
 }
 
 int verb_ledger_prove(const struct invocation *in)
 {
     struct error err = {0};
-    uint64_t index;
+    struct id id;
+    uint64_t index = 0;
+    const char *entry = in->arguments[0];
+    bool by_id = id_parse(str_of(entry), &id) == 0;
+    if (!by_id && parse_u64(str_of(entry), &index) < 0) {
+        complain("'%s' is neither an entry's index nor an id; `bulkhead ledger list` shows both",
+                 entry);
+        return EXIT_USAGE;
+    }
     _cleanup_buf_ struct buf out = {0};
     _cleanup_close_ int fd = open_ledger(in, NULL);
-    if (fd < 0)
-        return EXIT_CANNOT;
-    int code = entry_index(fd, in->arguments[0], &index);
+    int code = fd < 0 ? EXIT_CANNOT : by_id ? find_entry(fd, id, &index) : EXIT_WELL;
     if (code != EXIT_WELL)
         return code;
     int r = ledger_prove(fd, index, &out, &err);

@@ -118,6 +118,10 @@ static enum parsed find_verb(struct parse *p)
             break;
         const struct option_row *row = any_option(req, w, &value);
         help = help || row == &opt_help;
+        if (strcmp(w, "--version") == 0 && (p->in->verb = verb_named(req, "version", NULL))) {
+            p->verb_at[0] = (size_t)i; // everybody tries it: it is the verb
+            return PARSED_RUN;
+        }
         i += row && row->argument && !value;
     }
     if (n == 0)
