@@ -94,12 +94,15 @@ int sense_drain(struct sense *s, unsigned shard, unsigned max, sense_take take, 
     // before it.
     size_t bulk_n = ring_collect(&h->rings[BH_RING_BULK], bulk, most, &bulk_more);
     size_t critical_n = ring_collect(&h->rings[BH_RING_CRITICAL], critical, most, &critical_more);
-    if (bulk_more && bulk_n)
-        critical_n = ring_put_back(&h->rings[BH_RING_CRITICAL], critical, critical_n,
-                                   MAX(bulk[bulk_n - 1].time, now - MAX_ORDER_WAIT_NS));
-    else if (critical_more && critical_n)
+    // Where there is more on a ring, nothing of the other one is taken that is later than what was
+    // collected here: a bulk record never comes before the exec that it belongs to.
+    uint64_t bulk_last = bulk_n ? bulk[bulk_n - 1].time : 0;
+    if (critical_more && critical_n)
         bulk_n =
             ring_put_back(&h->rings[BH_RING_BULK], bulk, bulk_n, critical[critical_n - 1].time);
+    if (bulk_more && bulk_last)
+        critical_n = ring_put_back(&h->rings[BH_RING_CRITICAL], critical, critical_n,
+                                   MAX(bulk_last, now - MAX_ORDER_WAIT_NS));
     sort_by_time(bulk, bulk_n);
     sort_by_time(critical, critical_n);
     size_t n = merge(bulk, bulk_n, critical, critical_n, out);
