@@ -89,7 +89,7 @@ int io_replace(const struct record_io *io, int dirfd, const char *path, struct s
                mode_t mode, bool *ret_renamed)
 {
     char temporary[MAX_RECORD_PATH + 8];
-    bool unused;
+    bool unused = false;
     ret_renamed = ret_renamed ? ret_renamed : &unused;
     *ret_renamed = false;
     int r = io_make_folders(io, dirfd, path);

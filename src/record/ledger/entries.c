@@ -93,7 +93,7 @@ int ledger_read(int dirfd, uint64_t from, uint64_t n,
 {
     struct reading g = {.left = n, .f = f, .ctx = ctx};
     _cleanup_buf_ struct buf b = {0};
-    uint64_t size, at = from;
+    uint64_t size = 0, at = from;
     int r = size_now(dirfd, &size, err), retries = 0;
     while (r == 0 && at < size && g.left) {
         uint64_t tile = at / TILE_WIDTH, first = tile * TILE_WIDTH,

@@ -161,14 +161,13 @@ static int grow(struct ledger *l, struct str last, struct error *err)
     memcpy(l->next, l->tree, sizeof(*l->next));
     buf_reset(&l->next_bundle);
     buf_str(&l->next_bundle, buf_view(&l->bundle));
-    int r;
-    while ((r = bundle_next(&rest, &entry)) > 0) {
-        r = add(&w, entry);
+    while (bundle_next(&rest, &entry) > 0) {
+        int r = add(&w, entry);
         if (r < 0)
             return r;
     }
     if (last.len) {
-        r = add(&w, last);
+        int r = add(&w, last);
         if (r < 0)
             return r;
     }

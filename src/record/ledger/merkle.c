@@ -52,7 +52,7 @@ int tree_add(struct tree *t, const struct hash *leaf, tree_full_fn *full, void *
 
 struct hash tree_root(const struct tree *t)
 {
-    struct hash root;
+    struct hash root = {{0}};
     bool any = false;
     for (unsigned b = 0; b < 64; b++) {
         if (!(t->size >> b & 1))

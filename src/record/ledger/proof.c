@@ -84,7 +84,7 @@ static int entry_at(struct tiles *t, uint64_t index, struct buf *ret, struct ent
 static int parts_of(struct tiles *t, uint64_t index, uint64_t *ret_first, uint64_t *ret_end)
 {
     _cleanup_buf_ struct buf b = {0};
-    struct entry_view e;
+    struct entry_view e = {0};
     uint64_t first = index, end = index + 1;
     int r = entry_at(t, index, &b, &e);
     uint8_t flags = e.flags;
@@ -158,7 +158,7 @@ static int write_keys(struct json *j, struct tiles *t, uint64_t signer)
 static int prove(struct tiles *t, uint64_t index, struct buf *note, struct buf *out)
 {
     struct json j = json_on(out);
-    uint64_t first, end, signer, size;
+    uint64_t first = 0, end = 0, signer = 0, size = 0;
     int r = parts_of(t, index, &first, &end);
     if (r == 0)
         r = choose(t, end, note, &signer, &size);

@@ -266,7 +266,7 @@ static int walk_bundle(struct check *c, uint64_t n)
     struct hash read[TILE_WIDTH];
     const struct hash *tile = read;
     _cleanup_buf_ struct buf b = {0};
-    unsigned width = layout_width(c->head.size, 0, n);
+    uint64_t width = layout_width(c->head.size, 0, n);
     char path[MAX_RECORD_PATH];
     uint64_t first = n * TILE_WIDTH;
     int r = 0;
@@ -275,10 +275,10 @@ static int walk_bundle(struct check *c, uint64_t n)
         tile = c->edge[0];
     else {
         r = layout_tile(c->dirfd, c->head.size, 0, n, read);
-        layout_tile_path(path, 0, n, width);
+        layout_tile_path(path, 0, n, TILE_WIDTH);
         if (r < 0)
             return failed(c, r, path);
-        layout_path(path, PATH_ENTRIES, n, width);
+        layout_path(path, PATH_ENTRIES, n, TILE_WIDTH);
         r = layout_bundle(c->dirfd, c->head.size, n, &b);
         if (r < 0 && r != -ENOENT)
             return failed(c, r, path);
@@ -289,16 +289,17 @@ static int walk_bundle(struct check *c, uint64_t n)
             return problem(c, first, "entries from %llu on are missing", (unsigned long long)first);
         c->missing_end = first + width;
     }
-    for (unsigned i = 0; i < width; i++) {
+    for (uint64_t i = 0; i < width; i++) {
+        uint64_t index = first + i;
         if (r != -ENOENT) {
             if (bundle_next(&rest, &entry) <= 0)
-                return problem(c, first + i, "entry %llu is cut", (unsigned long long)(first + i));
+                return problem(c, index, "entry %llu is cut", (unsigned long long)index);
             struct hash leaf = hash_leaf(entry);
             if (!hash_eq(&leaf, &tile[i]))
-                return problem(c, first + i,
+                return problem(c, index,
                                "entry %llu does not have the hash that the log has for it",
-                               (unsigned long long)(first + i));
-            int e = check_entry(c, first + i, entry);
+                               (unsigned long long)index);
+            int e = check_entry(c, index, entry);
             if (e < 0)
                 return e;
         }

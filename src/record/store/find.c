@@ -72,7 +72,7 @@ static int find_in(int dirfd, const char *name, uint64_t position, struct boot_n
     if (r < 0 || (boot.len && !str_eq(boot, f.reader.info.boot)) || (uint64_t)first > position ||
         time.ns < (uint64_t)begin || time.ns > (uint64_t)end)
         return -ENOENT;
-    for (uint64_t at = (uint64_t)first; (r = segment_next(&f.reader, &rec)) == 1; at++)
+    for (uint64_t at = (uint64_t)first; segment_next(&f.reader, &rec) == 1; at++)
         if (at == position && rec->time == time.ns) {
             buf_add(ret, rec, rec->size);
             return ret->failed ? -ENOMEM : 0;

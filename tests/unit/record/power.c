@@ -1,3 +1,5 @@
+// The failing disk: what was not fsynced is remembered beside each write and rename, and can be
+// taken back.
 #include "power.h"
 
 #include <errno.h>

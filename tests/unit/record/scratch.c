@@ -1,3 +1,4 @@
+// The tests' folders and files.
 #include "scratch.h"
 
 #include <errno.h>
