@@ -188,7 +188,8 @@ json_t *reply_new(struct str args, const char *source)
 
 void reply_set(json_t *reply, const char *key, json_t *value)
 {
-    if (json_object_get(reply, key))
+    const json_t *is = json_object_get(reply, key);
+    if (is && !(json_is_string(is) && json_string_length(is) == 0))
         json_decref(value);
     else
         json_object_set_new(reply, key, value);

@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 enum {
-    MAX_WORKER_QUEUE = 64,   // requests waiting in the parent
+    MAX_WORKER_QUEUE = 256,  // requests waiting in the parent
     MAX_WORKER_ARGS = 16384, // bytes of a request's JSON
     MAX_JSON_DEPTH = 64,     // nesting of a stranger's document
     MAX_JSON_VALUES = 65536, // values in it, keys counted
@@ -52,7 +52,7 @@ const char *member_str(const json_t *object,
 // mounts.
 json_t *reply_new(struct str args, const char *source);
 void reply_set(json_t *reply, const char *key,
-               json_t *value); // takes value; args' own members stay
+               json_t *value); // takes value; what args say stays
 void reply_str(json_t *reply, const char *key, const char *value);
 json_t *string_cut(const char *s); // at most MAX_STRANGER_STRING bytes
 void reply_problem(json_t *reply, const char *problem);

@@ -303,7 +303,7 @@ static void runtimes_state(void **state)
                            "label.tier=front=x\",\"bundle=/b/shop\",\"odd\"],"
                            "\"namespaces\":[{\"type\":\"NEWPID\",\"path\":\"\"},{\"type\":"
                            "\"NEWNS\",\"path\":\"\"}]}}"),
-                       "{\"container\":5}");
+                       "{\"container\":5,\"id\":\"\",\"bundle\":\"\"}"); // an empty word says nothing
     assert_string_equal(s(j, "problem"), "");
     assert_string_equal(s(j, "source"), "runtime state");
     assert_string_equal(s(j, "runtime"), "runc");
