@@ -311,7 +311,7 @@ void reg_entered(struct identify *i, struct reg *r, struct proc *p)
     seal_if_due(i, r);
     // Where systemd makes the cgroup for the runtime, its maker's cwd says nothing; the cwd of the
     // process that comes in first is the runtime's, so the bundle.
-    const struct image *m = p->pub.image;
+    const struct image *m = p ? p->pub.image : NULL;
     if (first && m && m->cwd.len > 1 && r->pub.type == CONTAINER_CGROUP && !r->pub.gone &&
         (r->no_bundle || r->pub.bundle.len == 0 || str_eq(r->pub.bundle, STR("/"))) &&
         r->asked < MAX_FACT_TRIES && !str_eq(m->cwd, r->pub.bundle)) {
@@ -436,45 +436,56 @@ void reg_refresh(struct identify *i, struct reg *r)
     r->pub.lossy = r->storm || i->losses > MAX(r->losses_before, i->losses_cleared);
 }
 
+// No bundle was found where its maker stood.
+static void no_container(struct identify *i, struct reg *r)
+{
+    r->no_bundle = true;
+    if (r->entered && !r->pub.gone && !r->as && r->asked < MAX_FACT_TRIES &&
+        !TAILQ_EMPTY(&r->live)) {
+        r->entered = false; // its first process may know better
+        reg_entered(i, r, TAILQ_FIRST(&r->live));
+    }
+    if (r->answered >= r->asked && !r->as)
+        tell(i, r->pub.number, NOTICE_PLAIN, r, r->pub.cgroup, STR_NULL);
+}
+
 void reg_take_fact(struct identify *i, const struct bh_rec *rec, struct str text)
 {
     const struct bh_text *t = REC_AS(rec, bh_text);
     uint32_t number = t->what ? t->what : rec->container;
     struct reg *r = number ? reg_find(i, number) : NULL;
-    struct fact_extra extra;
+    struct fact_extra extra = {0};
     struct facts *f = NULL;
-    uint8_t class, rank;
-    if (!r || facts_read(i, r, text, &f, &class, &rank, &extra) < 0) {
+    uint8_t class = 0, rank = 0;
+    int e = r ? facts_read(i, r, text, &f, &class, &rank, &extra) : -ENOENT;
+    if (r)
+        r->answered = r->asked;
+    if (e < 0)
         i->stats.facts_refused++;
+    if (e < 0 && e != -ENOMEM)
+        return;
+    if (extra.plain) {
+        no_container(i, r);
         return;
     }
-    r->answered = r->asked;
-    if (extra.none || (extra.cgroups_path.len && r->pub.cgroup_path.len &&
-                       !cgroup_fits(r->pub.cgroup_path, extra.cgroups_path))) {
-        // No bundle there, or another cgroup's: a plain cgroup.
-        pool_free(&i->facts, f, class);
-        r->no_bundle = true;
-        if (r->entered && !r->pub.gone && !r->as && r->asked < MAX_FACT_TRIES &&
-            !TAILQ_EMPTY(&r->live)) {
-            r->entered = false; // its first process may know better
-            reg_entered(i, r, TAILQ_FIRST(&r->live));
-        }
-        if (r->answered >= r->asked && !r->as)
-            tell(i, number, NOTICE_PLAIN, r, r->pub.cgroup, STR_NULL);
-        return;
+    if (e == 0) {
+        pool_free(&i->facts, r->facts, r->facts_class);
+        r->facts = f;
+        r->facts_class = class;
+        r->rank = rank;
+        r->pub.facts = f;
+    } else if (!r->facts) { // what is known, is that it is a container
+        r->pub.facts = &facts_no_room;
     }
-    pool_free(&i->facts, r->facts, r->facts_class);
-    r->facts = f;
-    r->facts_class = class;
-    r->rank = rank;
-    r->pub.facts = f;
     r->no_bundle = false;
     r->host_mnt = extra.host_mnt == YES;
     r->pub.host_mnt = r->host_mnt;
     settle(i, r, false); // it is told below
     r->pub.type = CONTAINER_OCI;
-    r->pub.id = extra.id.len ? extra.id : id_of_cgroup(r->pub.cgroup_path);
-    r->pub.bundle = r->cwd.len ? r->cwd : extra.bundle;
+    if (e == 0) {
+        r->pub.id = extra.id.len ? extra.id : id_of_cgroup(r->pub.cgroup_path);
+        r->pub.bundle = r->cwd.len ? r->cwd : extra.bundle;
+    }
     if (!r->pub.known)
         r->pub.known = rec->time ? rec->time : 1;
     tell(i, number, NOTICE_CONTAINER_KNOWN, r, r->pub.cgroup, STR_NULL);

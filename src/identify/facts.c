@@ -8,6 +8,8 @@
 #include <jansson.h>
 
 const struct facts facts_none = {.version = 0, .source = ""};
+const struct facts facts_no_room = {
+    .version = 1, .source = "", .problem = {"no room was left for its facts", 30}};
 
 // Where facts come from, least trusted first.
 static const struct source_row {
@@ -17,14 +19,14 @@ static const struct source_row {
     {"runtime state", 10}, {"bundle", 20}, {"hook", 30}, {"cri", 40}, {"kubernetes", 50},
 };
 
-enum { PACKED_STRINGS = 10 };
+enum { PACKED_STRINGS = 9 };
 
 // A version being made: strings still lie in the JSON tree or in the version before.
 struct draft {
     struct facts f;
     struct label labels[MAX_LABELS];
     struct mount_fact mounts[MAX_MOUNT_FACTS];
-    struct str id, cgroups_path, bundle;
+    struct str id, bundle;
     enum tri host_mnt;
 };
 
@@ -135,15 +137,13 @@ static void fill(struct draft *d, const struct facts *known, json_t *root, bool 
     }
     take_str(root, "id", &d->id);
     take_str(root, "bundle", &d->bundle);
-    take_str(root, "cgroups_path", &d->cgroups_path);
     take_tri(root, "host_mnt", &d->host_mnt);
 }
 
 static size_t each_string(struct draft *d, struct str *ret[PACKED_STRINGS])
 {
-    struct str *all[] = {&d->f.name,       &d->f.image,    &d->f.workload, &d->f.runtime,
-                         &d->f.rootfs,     &d->f.hostname, &d->f.problem,  &d->id,
-                         &d->cgroups_path, &d->bundle};
+    struct str *all[] = {&d->f.name,     &d->f.image,   &d->f.workload, &d->f.runtime, &d->f.rootfs,
+                         &d->f.hostname, &d->f.problem, &d->id,         &d->bundle};
     static_assert(ARRAY_SIZE(all) == PACKED_STRINGS, "all of them");
     memcpy(ret, all, sizeof(all));
     return ARRAY_SIZE(all);
@@ -211,7 +211,6 @@ static struct facts *pack(struct identify *i, struct draft *d, uint8_t *ret_clas
     put(&at, &f->hostname);
     put(&at, &f->problem);
     put(&at, &d->id);
-    put(&at, &d->cgroups_path);
     put(&at, &d->bundle);
     return f;
 }
@@ -237,7 +236,13 @@ int facts_read(struct identify *i, const struct reg *r, struct str text, struct 
             source = &sources[k];
     if (!source)
         return -EBADMSG;
-    *ret_extra = (struct fact_extra){.none = str_eq(problem, STR("none"))};
+    struct str group = STR_NULL;
+    take_str(root, "cgroups_path", &group);
+    *ret_extra = (struct fact_extra){
+        .plain = str_eq(problem, STR("none")) ||
+                 (group.len && r->pub.cgroup_path.len && !cgroup_fits(r->pub.cgroup_path, group))};
+    if (ret_extra->plain)
+        return r->pub.type == CONTAINER_OCI ? -ESTALE : 0;
     bool known_good = known && known->problem.len == 0;
     if (problem.len && known_good)
         return -ESTALE;
@@ -256,7 +261,6 @@ int facts_read(struct identify *i, const struct reg *r, struct str text, struct 
     *ret = f;
     *ret_rank = over ? source->rank : r->rank;
     ret_extra->id = d->id;
-    ret_extra->cgroups_path = d->cgroups_path;
     ret_extra->bundle = d->bundle;
     ret_extra->host_mnt = d->host_mnt;
     return 0;

@@ -76,8 +76,10 @@ static struct proc *on_fork(struct identify *i, const struct bh_rec *rec, struct
         return child; // a copy of a record we had
     if (!child)
         child = born(i, f->child, f->child_start, f->child_container, rec->time, parent);
-    if (!child)
+    if (!child) {
+        reg_entered(i, reg_get(i, f->child_container, f->child_cgroup, rec->time), NULL);
         return NULL;
+    }
     child->pub.vpid = f->vpid;
     child->pub.ppid = rec->tgid;
     child->pub.forked_ns = rec->time;
@@ -193,6 +195,8 @@ static void on_change(struct identify *i, const struct bh_rec *rec, struct proc 
 static void on_attach(struct identify *i, const struct bh_rec *rec, struct proc *p)
 {
     const struct bh_cgroup *c = REC_AS(rec, bh_cgroup);
+    if (!p)
+        reg_entered(i, reg_get(i, c->container, c->id, rec->time), NULL);
     if (p && rec->time >= p->moved) {
         follow(i, p, c->container, rec->time);
         p->moved = rec->time;
@@ -320,8 +324,7 @@ int identify_step(struct identify *i, const struct bh_rec *rec, struct event *re
     struct reg *raw =
         p && p->raw == rec->container && has_process(rec->kind) ? p->reg : container_of(i, rec);
     if (raw == &i->nowhere) // it stands for many
-        raw->pub.number =
-            rec->kind == BH_STORM ? REC_AS(rec, bh_storm)->container : rec->container;
+        raw->pub.number = rec->kind == BH_STORM ? REC_AS(rec, bh_storm)->container : rec->container;
     struct reg *r = reg_counts_as(i, raw);
     if (rec->kind == BH_STORM)
         r->storm = true;
@@ -332,6 +335,7 @@ int identify_step(struct identify *i, const struct bh_rec *rec, struct event *re
         i->stats.late_records += m && m == p->pub.previous;
     } else if (has_process(rec->kind)) {
         i->stats.unknown_processes++;
+        reg_entered(i, raw, NULL);
     }
     bool hand_on = for_detectors(i, rec);
     if (hand_on)

@@ -182,7 +182,7 @@ struct reg *reg_get(struct identify *i, uint32_t number, uint64_t cgroup, uint64
 struct reg *reg_counts_as(const struct identify *i, struct reg *r);
 void reg_made(struct identify *i, const struct bh_rec *rec, const struct bh_cgroup *c);
 void reg_removed(struct identify *i, const struct bh_rec *rec, const struct bh_cgroup *c);
-void reg_entered(struct identify *i, struct reg *r, struct proc *p);
+void reg_entered(struct identify *i, struct reg *r, struct proc *p); // p NULL: someone unknown
 void reg_exec(struct identify *i, struct reg *r, struct proc *p, const struct bh_rec *rec,
               const struct bh_exec *x);
 void reg_task(struct identify *i, struct reg *r, struct proc *p, const struct bh_rec *rec,
@@ -198,16 +198,16 @@ void tell(struct identify *i, uint32_t of, enum notice_kind kind, const struct r
 
 // facts.c
 struct fact_extra { // what a fact says beside struct facts
-    struct str id, cgroups_path, bundle;
+    struct str id, bundle;
     enum tri host_mnt;
-    bool none; // there is no bundle: a plain cgroup
+    bool plain; // no bundle, or another cgroup's: nothing else is set then
 };
 // Reads JSON, merges it with what is known (by rank of source), packs it. Strings of *ret_extra lie
 // in the packed block, so they live as long as *ret. -EBADMSG: not a fact. -ESTALE: says less than
-// what is known. -ENOMEM.
+// what is known. -ENOMEM: a container, but there is no room for what is said of it.
 int facts_read(struct identify *i, const struct reg *r, struct str text, struct facts **ret,
                uint8_t *ret_class, uint8_t *ret_rank, struct fact_extra *ret_extra);
-extern const struct facts facts_none;
+extern const struct facts facts_none, facts_no_room;
 // Container id from a cgroup's path: its last component without what runtimes put around it.
 struct str id_of_cgroup(struct str path);
 // Does this cgroup's path fit what the bundle says (linux.cgroupsPath)?

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-
 enum { HOST_MNT = 100, NOTICES_MAX = 64 };
 
 struct feed {
