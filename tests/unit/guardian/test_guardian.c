@@ -252,9 +252,11 @@ static void test_cgroups_go_with_all_that_is_in_them(void **state)
     ssize_t got = read(ready[0], &c, 1);
     close(ready[0]);
     kill(pid, SIGKILL);
-    reap_all();
-    int left = faccessat(tree, name, F_OK, 0);
+    int left = 0;
+    for (int i = 0; i < WAIT_MS && (left = faccessat(tree, name, F_OK, 0)) == 0; i++)
+        usleep(1000);
     guardian_undo_now(UNDO_REMOVE_CGROUP, tree, name); // if the test fails nothing stays either
+    reap_all();
     host_close(host);
     assert_int_equal(got, 1);
     assert_int_equal(left, -1);
