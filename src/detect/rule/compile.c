@@ -2,7 +2,7 @@
 // compiled, and for each kind of event on each side the program of all rules that can fire there.
 #include "detect/rule/load.h"
 
-enum { MANY_EVENT_TYPES = 100 };
+enum { MANY_EVENT_TYPES = 100, MANY_KINDS = 6 };
 
 static bool rule_output(struct compile *c, struct loader *l, const struct rule_def *d,
                         struct rule *r)
@@ -103,10 +103,7 @@ static bool compile_rule(struct loader *l, struct unit *u, const struct rule_def
     r->events = event_set_of(r->tree);
     size_t types = event_set_count(&r->events);
     r->all_events = types == event_names_n;
-    if (types > MANY_EVENT_TYPES && d->warn_types)
-        load_warning(
-            l, d->at, "LOAD_NO_EVTTYPE", "add `evt.type in (…)` to the condition",
-            "Rule matches too many evt.type values. This has a significant performance penalty.");
+    r->warn_types = types > MANY_EVENT_TYPES && d->warn_types;
     return true;
 }
 
@@ -182,19 +179,26 @@ static void unused(struct loader *l)
                          STR_ARG(l->lists[i].name));
 }
 
-static void never_fires(struct loader *l, const struct rule *r)
+// What the compiled rules show: one that asks for nothing, and one that asks for everything though
+// its fields are of no kind of event in particular (where they are, the rule is only run on these,
+// whatever it says of evt.type).
+static void judge(struct loader *l, const struct rule *r)
 {
-    uint64_t any = 0;
+    int most = 0;
     for (int side = 0; side < SIDE_MAX; side++)
-        any |= r->kinds[side].word[0] | r->kinds[side].word[1];
-    if (any)
-        return;
+        most = MAX(most, __builtin_popcountll(r->kinds[side].word[0]) +
+                             __builtin_popcountll(r->kinds[side].word[1]));
+    if (r->warn_types && most > MANY_KINDS)
+        load_warning(l, r->at, "LOAD_NO_EVTTYPE", "add `evt.type in (…)` to the condition",
+                     "Rule matches too many evt.type values. This has a significant "
+                     "performance penalty.");
     bool empty = event_set_count(&r->events) == 0;
-    load_warning(l, r->at, "LOAD_WARNING_EXTENSION", NULL,
-                 empty ? "rule '" STR_FMT "' can never fire: its condition excludes every event"
-                       : "rule '" STR_FMT
-                         "' can never fire: Bulkhead records none of the events it asks for",
-                 STR_ARG(r->name));
+    if (most == 0)
+        load_warning(l, r->at, "LOAD_WARNING_EXTENSION", NULL,
+                     empty ? "rule '" STR_FMT "' can never fire: its condition excludes every event"
+                           : "rule '" STR_FMT
+                             "' can never fire: Bulkhead records none of the events it asks for",
+                     STR_ARG(r->name));
 }
 
 static bool load_sources(struct loader *l, const struct sources *s, struct diag_list *diags,
@@ -253,7 +257,7 @@ static bool compile_all(struct loader *l, struct ruleset *r, const struct rule_o
     if (!ruleset_programs(r, true))
         return false;
     for (size_t i = 0; i < r->rules_n; i++)
-        never_fires(l, &r->rules[i]);
+        judge(l, &r->rules[i]);
     return true;
 }
 

@@ -481,7 +481,7 @@ struct rule {
     size_t tags_n;
     struct node *tree;
     struct event_set events;
-    bool all_events;
+    bool all_events, warn_types;
     uint32_t graph;
     struct output output;
     struct bh_kind_set kinds[SIDE_MAX];
