@@ -185,7 +185,7 @@ static int list_folder(DIR *dir, struct names *ret)
 static int read_folder(struct sources *s, enum source_kind kind, int fd, const char *path,
                        struct diag_list *diags)
 {
-    int dirfd = dup(fd);
+    int dirfd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     DIR *dir = dirfd < 0 ? NULL : fdopendir(dirfd);
     if (!dir) {
         int error = -errno;
@@ -198,7 +198,8 @@ static int read_folder(struct sources *s, enum source_kind kind, int fd, const c
     closedir(dir);
     if (result < 0)
         return complain(diags, path, result);
-    qsort(names.list, names.n, sizeof(*names.list), name_order);
+    if (names.n)
+        qsort(names.list, names.n, sizeof(*names.list), name_order);
     for (size_t i = 0; i < names.n; i++) {
         bool slash = path[0] && path[strlen(path) - 1] == '/';
         _cleanup_buf_ struct buf full = {0};
