@@ -37,21 +37,28 @@ char *str_dup(struct str s)
 
 enum { MAX_WORD = 64 };
 
+// Optimal string alignment: an insertion, a deletion, another letter, or two neighbours that changed places count 1
+// each; people type "rnu".
 static size_t edit_distance(const char *a, size_t n, const char *b, size_t m)
 {
-    size_t row[MAX_WORD + 1];
+    size_t rows[3][MAX_WORD + 1];
+    size_t *before = rows[0], *last = rows[1], *row = rows[2];
     for (size_t j = 0; j <= m; j++)
-        row[j] = j;
+        last[j] = j;
     for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
         row[0] = i;
         for (size_t j = 1; j <= m; j++) {
-            size_t up = row[j], cost = a[i - 1] != b[j - 1];
-            row[j] = MIN(MIN(row[j] + 1, row[j - 1] + 1), diagonal + cost);
-            diagonal = up;
+            size_t cost = a[i - 1] != b[j - 1];
+            row[j] = MIN(MIN(last[j] + 1, row[j - 1] + 1), last[j - 1] + cost);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = MIN(row[j], before[j - 2] + 1);
         }
+        size_t *oldest = before;
+        before = last;
+        last = row;
+        row = oldest;
     }
-    return row[m];
+    return last[m];
 }
 
 const char *nearest_word(const char *to, const char *const *words, size_t n)

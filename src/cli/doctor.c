@@ -10,8 +10,7 @@ static void put_capabilities(const json_t *list, struct buf *out, bool color)
     const json_t *c;
     size_t i;
     table_head(&t, head, ARRAY_SIZE(head));
-    json_array_foreach((json_t *)list, i, c)
-    {
+    json_array_foreach ((json_t *)list, i, c) {
         struct str cells[] = {tree_bool(c, "ok") ? STR("yes") : STR("no"), tree_str(c, "name"),
                               tree_bool(c, "needed") ? STR("needed") : STR("-"),
                               tree_str(c, "why")};
@@ -30,8 +29,7 @@ static void put_programs(const json_t *list, struct arena *a, struct buf *out, b
         return;
     buf_text(out, "Programs:\n");
     table_head(&t, head, ARRAY_SIZE(head));
-    json_array_foreach((json_t *)list, i, p)
-    {
+    json_array_foreach ((json_t *)list, i, p) {
         struct str cells[] = {tree_str(p, "name"), tree_text(p, "attached", a),
                               tree_text(p, "instructions", a), tree_str(p, "attach")};
         table_row(&t, cells);
@@ -49,8 +47,7 @@ static void put_proofs(const json_t *list, struct arena *a, struct buf *out, boo
         return;
     buf_text(out, "Proofs, in a scratch cgroup:\n");
     table_head(&t, head, ARRAY_SIZE(head));
-    json_array_foreach((json_t *)list, i, p)
-    {
+    json_array_foreach ((json_t *)list, i, p) {
         struct str cells[] = {tree_str(p, "row"), tree_str(p, "tier"), tree_str(p, "effect"),
                               tree_text(p, "proven", a), tree_str(p, "text")};
         table_row(&t, cells);
@@ -94,8 +91,9 @@ static bool all_proven(const json_t *reply)
 {
     const json_t *p;
     size_t i;
-    json_array_foreach((json_t *)tree_at(reply, "proofs"), i,
-                       p) if (!tree_bool(p, "proven")) return false;
+    json_array_foreach ((json_t *)tree_at(reply, "proofs"), i, p)
+        if (!tree_bool(p, "proven"))
+            return false;
     return true;
 }
 

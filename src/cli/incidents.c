@@ -13,8 +13,7 @@ static struct str container_ids(const json_t *incident, struct arena *a)
     _cleanup_buf_ struct buf b = {0};
     const json_t *c;
     size_t i;
-    json_array_foreach((json_t *)tree_at(incident, "containers"), i, c)
-    {
+    json_array_foreach ((json_t *)tree_at(incident, "containers"), i, c) {
         struct str id = tree_str(c, "id");
         buf_text(&b, i ? "," : "");
         buf_str(&b, (struct str){id.ptr, MIN(id.len, (size_t)12)});
@@ -48,7 +47,8 @@ void render_incidents(const struct invocation *in, const json_t *reply, struct b
         return;
     }
     table_head(&t, head, ARRAY_SIZE(head));
-    json_array_foreach((json_t *)tree_at(reply, "incidents"), n, i) put_incident(i, &t, a);
+    json_array_foreach ((json_t *)tree_at(reply, "incidents"), n, i)
+        put_incident(i, &t, a);
     table_print(&t, out, "", in->color);
     arena_free(a);
 }
@@ -116,8 +116,9 @@ static int follow(const struct invocation *in)
         const json_t *i;
         size_t n;
         code = api_get(in, "GET", "/v1/incidents", &reply);
-        json_array_foreach((json_t *)tree_at(reply, "incidents"), n, i) if (is_new(&seen, i))
-            put_followed(in, i, &out);
+        json_array_foreach ((json_t *)tree_at(reply, "incidents"), n, i)
+            if (is_new(&seen, i))
+                put_followed(in, i, &out);
         json_decref(reply);
         r = write_out(&out);
     } while (code == EXIT_WELL && r == 0 && poll(&stop, 1, FOLLOW_MS) == 0);
@@ -135,8 +136,7 @@ static void put_decisions(const json_t *decisions, struct buf *out)
 {
     const json_t *d;
     size_t i;
-    json_array_foreach((json_t *)decisions, i, d)
-    {
+    json_array_foreach ((json_t *)decisions, i, d) {
         buf_text(out, i ? "" : "Decided:\n");
         buf_text(out, "  ");
         escape_text(out, tree_str(d, "step"));

@@ -176,10 +176,16 @@ int verb_ledger_check_proof(const struct invocation *in)
 {
     struct error err = {0};
     _cleanup_buf_ struct buf proof = {0}, out = {0};
+    const char *key = option_text(in, &opt_key);
+    if (!key) {
+        complain("say whose log it is: --key KEY, the log's first public key (`bulkhead ledger "
+                 "verify` prints it)");
+        return EXIT_USAGE;
+    }
     int code = read_proof(in->arguments[0], &proof);
     if (code != EXIT_WELL)
         return code;
-    int r = ledger_check_proof(buf_view(&proof), option_text(in, &opt_key), &err);
+    int r = ledger_check_proof(buf_view(&proof), key, &err);
     if (r < 0 && r != -EBADMSG)
         return fail_with(&err);
     if (in->json) {

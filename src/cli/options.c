@@ -72,13 +72,13 @@ const struct option_row opt_prove = {
     OPTION_SWITCH};
 const struct option_row opt_all = {"--all",      'a', NULL, false, "the host and plain cgroups too",
                                    OPTION_SWITCH};
-const struct option_row opt_key = {
-    "--key",
-    0,
-    "KEY",
-    false,
-    "the log's first public key, kept elsewhere; default: the one beside the log",
-    OPTION_TEXT};
+const struct option_row opt_key = {"--key",
+                                   0,
+                                   "KEY",
+                                   false,
+                                   "the log's first public key, kept elsewhere; `ledger verify` "
+                                   "takes the one beside the log otherwise",
+                                   OPTION_TEXT};
 const struct option_row opt_confirm = {"--confirm",  0, NULL, false, "it was an attack",
                                        OPTION_SWITCH};
 const struct option_row opt_dismiss = {

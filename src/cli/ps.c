@@ -22,8 +22,7 @@ static void put_container(const json_t *c, struct table *t, struct arena *a)
     struct str left[] = {short_id(tree_str(c, "id")), tree_str(c, "name"), tree_str(c, "image"),
                          tree_text(c, "level", a)};
     size_t i;
-    json_array_foreach((json_t *)processes, i, p)
-    {
+    json_array_foreach ((json_t *)processes, i, p) {
         char *time = arena_alloc(a, 32);
         struct str args = tree_str(p, "args");
         struct str cells[] = {left[0],
@@ -58,12 +57,12 @@ void render_ps(const struct invocation *in, const json_t *reply, struct buf *out
         return;
     }
     table_head(&t, head, ARRAY_SIZE(head));
-    json_array_foreach((json_t *)tree_at(reply, "containers"), i,
-                       container) if (is_shown(in, container)) put_container(container, &t, a);
+    json_array_foreach ((json_t *)tree_at(reply, "containers"), i, container)
+        if (is_shown(in, container))
+            put_container(container, &t, a);
     table_print(&t, out, "", in->color);
     // What isn't known is said, not left out.
-    json_array_foreach((json_t *)tree_at(reply, "containers"), i, container)
-    {
+    json_array_foreach ((json_t *)tree_at(reply, "containers"), i, container) {
         struct str problem = tree_str(container, "problem");
         if (!problem.len || !is_shown(in, container))
             continue;

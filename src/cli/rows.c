@@ -70,8 +70,7 @@ void rows_table(const json_t *rows, struct arena *a, struct buf *out, const char
     const json_t *entry;
     size_t i;
     table_head(&t, head, ARRAY_SIZE(head));
-    json_array_foreach((json_t *)rows, i, entry)
-    {
+    json_array_foreach ((json_t *)rows, i, entry) {
         const json_t *row = tree_at(entry, "row");
         struct str id = tree_str(row, "container.id");
         struct str container = json_is_object(tree_at(row, "container"))
@@ -117,8 +116,9 @@ static int show_row(const struct invocation *in, uint64_t number)
     int code = api_get(in, "GET", "/v1/rows", &reply);
     if (code != EXIT_WELL)
         return code;
-    json_array_foreach((json_t *)tree_at(reply, "rows"), i,
-                       entry) if (tree_u64(entry, "row.number") == number) found = entry;
+    json_array_foreach ((json_t *)tree_at(reply, "rows"), i, entry)
+        if (tree_u64(entry, "row.number") == number)
+            found = entry;
     if (!found) {
         complain("there is no row %llu; `bulkhead rows` lists them", (unsigned long long)number);
         code = EXIT_FOUND;

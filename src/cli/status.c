@@ -66,8 +66,9 @@ void render_status(const struct invocation *in, const json_t *reply, struct buf 
     struct str sys_exit = tree_str(reply, "sys_exit");
     put_line(out, "sys_exit",
              sys_exit.len ? sys_exit : STR("not attached: nothing loaded needs it"));
-    json_array_foreach((json_t *)tree_at(reply, "problems"), i, problem) put_line(
-        out, "problem", (struct str){json_string_value(problem), json_string_length(problem)});
+    json_array_foreach ((json_t *)tree_at(reply, "problems"), i, problem)
+        put_line(out, "problem",
+                 (struct str){json_string_value(problem), json_string_length(problem)});
     arena_free(a);
 }
 

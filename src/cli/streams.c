@@ -1,57 +1,43 @@
 // events and findings: what happens, a line each.
 #include "cli/internal.h"
 
-// "key=value" of every field, for events whose shape we don't lay out.
-static void put_fields(struct buf *out, const json_t *tree, struct arena *a)
+// A field of an event: its name has dots in it, and is one key. STR_NULL: not there, or null.
+static struct str event_field(const json_t *event, const char *name, struct arena *a)
 {
-    static const char *const shown[] = {"evt.time",     "evt.time.iso8601", "evt.type",
-                                        "container.id", "container.name",   "proc.name",
-                                        "proc.pid"};
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)tree, key, value)
-    {
-        bool skip = json_is_null(value);
-        for (size_t i = 0; i < ARRAY_SIZE(shown) && !skip; i++)
-            skip = strcmp(shown[i], key) == 0;
-        if (skip || json_is_object(value) || json_is_array(value))
-            continue;
-        json_t *one = json_pack("{sO}", "v", value);
-        buf_char(out, ' ');
-        escape_text(out, str_of(key));
-        buf_char(out, '=');
-        escape_text(out, tree_text(one, "v", a));
-        json_decref(one);
-    }
-}
-
-static struct str field(const json_t *tree, const char *name, struct arena *a)
-{
-    json_t *one = json_pack("{sO*}", "v", json_object_get(tree, name));
-    struct str text = one ? tree_text(one, "v", a) : STR_NULL;
-    struct str kept = arena_str(a, text.len ? text : STR("-"));
+    const json_t *value = json_object_get(event, name);
+    if (!value || json_is_null(value))
+        return STR_NULL;
+    json_t *one = json_pack("{sO}", "v", value);
+    struct str text = arena_str(a, one ? tree_text(one, "v", a) : STR_NULL);
     json_decref(one);
-    return kept;
+    return text;
 }
 
+// When, where, what, who, how. Everything else that is known of an event stands in --format json.
 void render_event(const struct invocation *in, const json_t *line, struct buf *out)
 {
+    static const struct {
+        const char *name, *before, *after;
+        bool always;
+    } parts[] = {
+        {"evt.datetime", "", "", true},     {"container.name", " ", "", true},
+        {"evt.type", " ", "", true},        {"proc.name", " ", "", true},
+        {"proc.pid", "(", ")", true},       {"evt.args", " ", "", false},
+        {"proc.cmdline", " [", "]", false},
+    };
     struct arena *a = arena_new(1 << 20);
-    char time[32];
-    struct str at = tree_str(line, "time");
     if (!a) {
         out->failed = true;
         return;
     }
-    if (!at.len)
-        at = field(line, "evt.time.iso8601", a);
-    escape_text(out, short_time(at, time));
-    static const char *const columns[] = {"container.name", "evt.type", "proc.name", "proc.pid"};
-    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
-        buf_char(out, ' ');
-        escape_text(out, field(line, columns[i], a));
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        struct str text = event_field(line, parts[i].name, a);
+        if (!text.len && !parts[i].always)
+            continue;
+        buf_text(out, parts[i].before);
+        escape_text(out, text.len ? text : STR("-"));
+        buf_text(out, parts[i].after);
     }
-    put_fields(out, line, a);
     buf_char(out, '\n');
     arena_free(a);
 }

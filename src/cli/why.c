@@ -45,15 +45,15 @@ void render_why(const struct invocation *in, const json_t *reply, struct buf *ou
     buf_text(out, json_array_size(answers)
                       ? ":\n"
                       : ": nothing was done to it and nothing was said about it\n");
-    json_array_foreach((json_t *)answers, i, one) put_answer(one, out);
+    json_array_foreach ((json_t *)answers, i, one)
+        put_answer(one, out);
     if (json_array_size(in_force)) {
         buf_text(out, "In force:\n");
         rows_table(in_force, a, out, "  ", in->color);
     } else
         buf_text(out, "In force: no row\n");
     // An answer about the past is worth what was watched.
-    json_array_foreach((json_t *)unwatched, i, one)
-    {
+    json_array_foreach ((json_t *)unwatched, i, one) {
         buf_text(out, i ? ", " : "Not watched: ");
         escape_text(out, (struct str){json_string_value(one), json_string_length(one)});
     }

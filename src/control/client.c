@@ -72,6 +72,14 @@ static bool take_lines(struct call *c, struct str bytes)
     return true;
 }
 
+// A stream was accepted: said once, before its first line. (What is refused is JSON, not a stream.)
+static bool begin(struct call *c)
+{
+    bool first = c->stream && !c->begun;
+    c->begun = c->begun || c->stream;
+    return !first || give(c, STR_NULL);
+}
+
 static size_t on_body(char *bytes, size_t size, size_t n, void *cls)
 {
     struct call *c = cls;
@@ -84,6 +92,8 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *cls)
         }
         return len;
     }
+    if (!begin(c))
+        return 0;
     return take_lines(c, (struct str){bytes, len}) ? len : 0;
 }
 
@@ -97,12 +107,8 @@ static CURLcode turn(struct call *c, CURLM *multi, int stop_fd)
             return CURLE_FAILED_INIT;
         if (!running)
             break;
-        curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->status);
-        if (c->stream && !c->begun && c->status == 200) {
-            c->begun = true;
-            if (!give(c, STR_NULL))
-                return CURLE_OK;
-        }
+        if (!begin(c))
+            return CURLE_OK;
         stop.revents = 0;
         if (curl_multi_poll(multi, &stop, stop_fd >= 0 ? 1 : 0, 1000, NULL) != CURLM_OK)
             return CURLE_FAILED_INIT;

@@ -35,8 +35,8 @@ static size_t busy(const struct server *s)
 {
     const struct link *l;
     size_t n = 0;
-    TAILQ_FOREACH(l, &s->links, entry)
-    n += l->client && l->client->phase != PHASE_READING;
+    TAILQ_FOREACH (l, &s->links, entry)
+        n += l->client && l->client->phase != PHASE_READING;
     return n;
 }
 
@@ -46,8 +46,7 @@ static void make_room(struct server *s, const struct link *newest)
 {
     struct link *l, *idle = NULL;
     size_t n = 0;
-    TAILQ_FOREACH(l, &s->links, entry)
-    {
+    TAILQ_FOREACH (l, &s->links, entry) {
         n += !l->shut;
         if (!idle && l != newest && link_idle(l))
             idle = l;
@@ -304,8 +303,7 @@ void serve_completed(void *cls, struct MHD_Connection *connection, void **contex
 void serve_sweep(struct server *s, uint64_t now_ms)
 {
     struct link *l;
-    TAILQ_FOREACH(l, &s->links, entry)
-    {
+    TAILQ_FOREACH (l, &s->links, entry) {
         struct client *c = l->client;
         if (l->deadline_ms == 0 || now_ms < l->deadline_ms)
             continue;

@@ -61,9 +61,9 @@ ssize_t client_read_stream(void *cls, uint64_t at, char *out, size_t max)
 static struct client *client_by_id(struct server *s, uint64_t id)
 {
     struct client *c;
-    TAILQ_FOREACH(c, &s->clients, entry)
-    if (c->id == id)
-        return c;
+    TAILQ_FOREACH (c, &s->clients, entry)
+        if (c->id == id)
+            return c;
     return NULL;
 }
 

@@ -39,7 +39,8 @@ static void answer_events(struct fake *f, const struct control_request *r,
         return;
     }
     f->streams++;
-    assert_int_equal(control_begin(f->control, r->client), 0);
+    if (!str_eq(filter, STR("count"))) // that one begins with its first line
+        assert_int_equal(control_begin(f->control, r->client), 0);
     if (str_eq(filter, STR("count")))
         *counting = (struct counting){r->client, 0};
 }
