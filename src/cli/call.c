@@ -42,7 +42,6 @@ static int ask(const struct invocation *in, const char *method, const char *path
                json_t **ret)
 {
     struct error err = {0};
-    json_error_t wrong;
     char socket[4096];
     api_socket(in, socket);
     int status = control_call(socket, method, path, STR_NULL, keep, body, &err);
@@ -50,9 +49,7 @@ static int ask(const struct invocation *in, const char *method, const char *path
         complain("%s", err.message);
         return EXIT_CANNOT;
     }
-    json_t *reply = body->failed
-                        ? NULL
-                        : json_loadb(body->ptr ? body->ptr : "", body->len, JSON_ALLOW_NUL, &wrong);
+    json_t *reply = body->failed ? NULL : tree_load(buf_view(body));
     if (!json_is_object(reply)) {
         json_decref(reply);
         complain("the agent's answer is no JSON object");
@@ -116,7 +113,6 @@ struct stream {
 static int show_line(void *ctx, struct str line)
 {
     struct stream *s = ctx;
-    json_error_t wrong;
     if (!line.ptr) {
         s->begun = true;
         return 0;
@@ -125,7 +121,7 @@ static int show_line(void *ctx, struct str line)
         buf_str(&s->refusal, line);
         return 0;
     }
-    json_t *tree = json_loadb(line.ptr, line.len, JSON_ALLOW_NUL, &wrong);
+    json_t *tree = tree_load(line);
     uint64_t dropped = tree_u64(tree, "dropped");
     if (dropped)
         complain("%llu lines were dropped: this reader is too slow", (unsigned long long)dropped);
@@ -135,6 +131,8 @@ static int show_line(void *ctx, struct str line)
         buf_char(&s->out, '\n');
     } else if (tree && !dropped)
         s->render(s->in, tree, &s->out);
+    else if (!tree)
+        print_escaped_lines(&s->out, line, "");
     json_decref(tree);
     int r = write_out(&s->out);
     if (r < 0 && r != -EPIPE) {
@@ -156,9 +154,7 @@ int api_stream(const struct invocation *in, const char *path, api_render render)
         complain("%s", err.message);
         s.code = EXIT_CANNOT;
     } else if (status != 200 && status != 0) {
-        json_error_t wrong;
-        json_t *tree =
-            json_loadb(s.refusal.ptr ? s.refusal.ptr : "", s.refusal.len, JSON_ALLOW_NUL, &wrong);
+        json_t *tree = tree_load(buf_view(&s.refusal));
         s.code = refused(status, tree);
         json_decref(tree);
     }

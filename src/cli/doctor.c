@@ -102,13 +102,11 @@ int verb_doctor(const struct invocation *in)
     _cleanup_buf_ struct buf text = {0}, out = {0};
     struct json j = json_on(&text);
     struct error err = {0};
-    json_error_t wrong;
     bool can_run = false;
     int r = agent_doctor(option_text(in, &opt_host_root), option_text(in, &opt_pins),
                          option_on(in, &opt_prove), &j, &can_run, &err);
     // Also after an error: what was found until then is what helps.
-    json_t *reply =
-        text.failed ? NULL : json_loadb(text.ptr ? text.ptr : "", text.len, JSON_ALLOW_NUL, &wrong);
+    json_t *reply = text.failed ? NULL : tree_load(buf_view(&text));
     int code = EXIT_WELL;
     bool proven = all_proven(reply);
     if (reply && in->json)

@@ -90,6 +90,8 @@ const char *color_off(bool color);
 void print_escaped_lines(struct buf *out, struct str text, const char *indent); // newlines stay
 
 // ── read.c: Jansson's trees by dotted path ───────────────────────────────────────────────────
+// NULL: no JSON. The caller unrefs it.
+json_t *tree_load(struct str text);
 const json_t *tree_at(const json_t *tree, const char *path); // "owner.name"; NULL: not there
 struct str tree_str(const json_t *tree, const char *path);   // a string's bytes; else empty
 struct str tree_text(const json_t *tree, const char *path,

@@ -217,9 +217,7 @@ static int list_entry(void *ctx, const struct ledger_entry *e)
     buf_reset(&l->out);
     buf_wall_iso(&time, (struct wall_ns){e->wall_ns});
     if (l->as_json) {
-        json_error_t wrong;
-        json_t *payload = json_loadb(e->payload.ptr ? e->payload.ptr : "", e->payload.len,
-                                     JSON_ALLOW_NUL | JSON_DECODE_ANY, &wrong);
+        json_t *payload = tree_load(e->payload);
         struct json j = json_on(&l->out);
         json_object(&j);
         json_ku64(&j, "index", e->index);

@@ -20,10 +20,10 @@ void render_event(const struct invocation *in, const json_t *line, struct buf *o
         const char *name, *before, *after;
         bool always;
     } parts[] = {
-        {"evt.datetime", "", "", true},     {"container.name", " ", "", true},
-        {"evt.type", " ", "", true},        {"proc.name", " ", "", true},
-        {"proc.pid", "(", ")", true},       {"evt.args", " ", "", false},
-        {"proc.cmdline", " [", "]", false},
+        {"evt.datetime", "", "", true}, {"container.name", " ", "", true},
+        {"evt.type", " ", "", true},    {"proc.name", " ", "", true},
+        {"proc.pid", "(", ")", true},   {"proc.cmdline", " [", "]", false},
+        {"evt.args", " ", "", false},
     };
     struct arena *a = arena_new(1 << 20);
     if (!a) {
