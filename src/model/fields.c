@@ -291,6 +291,9 @@ const struct field_row model_fields[] = {
     {"proc.is_container_init", FIELD_BOOL, VOLATILE, 0, false, ALL,
      "is process 1 of its container"},
     {"proc.is_exe_from_memfd", FIELD_BOOL, STABLE_EXEC, 0, false, ALL, "the executable is a memfd"},
+    {"proc.is_exe_in_image", FIELD_BOOL, STABLE_EXEC, 0, false, ALL,
+     "the executable came with the image: overlay's lower layer, else not changed since the "
+     "container was made"},
     {"proc.is_exe_lower_layer", FIELD_BOOL, STABLE_EXEC, 0, false, ALL,
      "the executable came with the image"},
     {"proc.is_exe_unlinked", FIELD_BOOL, STABLE_EXEC, 0, false, ALL,

@@ -240,6 +240,33 @@ static bool of_namespaces(const struct match *m, int what, struct value *ret)
     }
 }
 
+// The number as /proc/PID/stat and Falco have it; the kernel's own has the major number from bit 20
+// on.
+static uint64_t user_device(uint32_t dev)
+{
+    uint32_t major = dev >> 20, minor = dev & 0xfffff;
+    return major ? (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12 : dev;
+}
+
+// Did the executable come with the image? Where there is no overlay, what was last changed before
+// the container was made counts as such. False: unknown.
+static bool in_image(const struct match *m, const struct image *i, bool *ret)
+{
+    const struct container *c = m->e->container;
+    if (i->exe.flags & BH_FILE_MEMFD) {
+        *ret = false;
+        return true;
+    }
+    if ((i->exe.flags & BH_FILE_OVERLAY) && (i->exe.flags & (BH_FILE_UPPER | BH_FILE_LOWER))) {
+        *ret = !(i->exe.flags & BH_FILE_UPPER);
+        return true;
+    }
+    if (!i->exe.ino || !i->exe.ctime || !c || !c->created)
+        return false;
+    *ret = i->exe.ctime < c->created + (uint64_t)m->env->wall_minus_boot;
+    return true;
+}
+
 bool get_process(struct match *m, const struct field_ref *f, int64_t index, struct value *ret)
 {
     const struct image *i = match_image(m);
@@ -315,8 +342,10 @@ bool get_process(struct match *m, const struct field_ref *f, int64_t index, stru
         ret->str = writer_end(&w);
         return i->cwd.len > 0;
     case PROC_TTY:
-        ret->u64 = i->tty;
+        ret->u64 = user_device(i->tty);
         return true;
+    case PROC_IN_IMAGE:
+        return in_image(m, i, &ret->b);
     case PROC_SID:
         ret->i64 = i->sid;
         return i->sid != 0;

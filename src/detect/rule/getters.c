@@ -162,6 +162,7 @@ const struct getter rule_getters[] = {
     {"proc.in_host_mnt_ns", get_process, PROC_HOST_MNT, 0, 1},
     {"proc.is_container_init", get_process, PROC_IS_INIT, 0, 1},
     {"proc.is_exe_from_memfd", get_process, PROC_EXE_MEMFD, 0, 1},
+    {"proc.is_exe_in_image", get_process, PROC_IN_IMAGE, GET_NOT_ON_HOST, 2},
     {"proc.is_exe_lower_layer", get_process, PROC_EXE_LOWER, 0, 1},
     {"proc.is_exe_unlinked", get_process, PROC_EXE_UNLINKED, 0, 1},
     {"proc.is_exe_upper_layer", get_process, PROC_EXE_UPPER, 0, 1},

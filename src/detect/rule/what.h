@@ -81,6 +81,7 @@ enum {
     PROC_LINEAGE,
     PROC_HOST_MNT,
     PROC_IS_RUNTIME,
+    PROC_IN_IMAGE,
     PROC_NS_USER,
     PROC_NS_MNT,
     PROC_NS_PID,

@@ -465,6 +465,30 @@ static void test_explain(void **state)
     buf_done(&out);
 }
 
+static void test_what_is_in_the_image(void **state)
+{
+    struct world *w = *state;
+    assert_string_equal(field(w, "proc.is_exe_in_image"), "true"); // lower layer
+    w->image.exe.flags = BH_FILE_OVERLAY | BH_FILE_UPPER;
+    assert_string_equal(field(w, "proc.is_exe_in_image"), "false");
+    w->image.exe.flags = BH_FILE_MEMFD;
+    assert_string_equal(field(w, "proc.is_exe_in_image"), "false");
+    w->image.exe.flags = 0; // a plain folder: what counts is when it changed last
+    assert_string_equal(field(w, "proc.is_exe_in_image"), "<NA>");
+    uint64_t made = w->box.created + (uint64_t)w->env.wall_minus_boot;
+    w->image.exe.ctime = made - 1;
+    assert_string_equal(field(w, "proc.is_exe_in_image"), "true");
+    w->image.exe.ctime = made + 1;
+    assert_string_equal(field(w, "proc.is_exe_in_image"), "false");
+    assert_string_equal(field(w, "proc.is_runtime"), "false");
+    w->image.exec_mnt_ns = 1; // the host's: a runtime on its way in
+    assert_string_equal(field(w, "proc.is_runtime"), "true");
+    w->box.host_mnt = true;
+    assert_string_equal(field(w, "proc.is_runtime"), "<NA>");
+    w->image.tty = 136 << 20 | 3; // the kernel's pts/3
+    assert_string_equal(field(w, "proc.tty"), "34819");
+}
+
 static void test_every_field_answers_or_is_null(void **state)
 {
     struct world *w = *state;
@@ -490,11 +514,17 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(test_lists),    T(test_macros),
-        T(test_rules),    T(test_exceptions),
-        T(test_places),   T(test_outputs_and_findings),
-        T(test_interest), T(test_first_match_and_floor),
-        T(test_explain),  T(test_every_field_answers_or_is_null),
+        T(test_lists),
+        T(test_macros),
+        T(test_rules),
+        T(test_exceptions),
+        T(test_places),
+        T(test_outputs_and_findings),
+        T(test_interest),
+        T(test_first_match_and_floor),
+        T(test_explain),
+        T(test_what_is_in_the_image),
+        T(test_every_field_answers_or_is_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
