@@ -26,6 +26,14 @@ struct walk {
     __u8 text[BH_PATH_MAX + 256];
 };
 
+/* What a task was when last seen, so that only a change is a record. */
+struct seen {
+    struct bh_creds creds;
+    struct bh_nses nses;
+    __u32 exited; /* on a group's leader: its end was sent */
+    __u32 pad;
+};
+
 /* Where a record is built. One is claimed for the time of a program; a program that interrupts
  * takes the next. */
 struct scratch {
@@ -34,6 +42,7 @@ struct scratch {
     __u32 flags; /* BH_F_… found while building */
     __u32 slot;
     struct walk walk;
+    struct seen now; /* beside the record: the stack has no room for it on 6.1 */
     union {
         struct bh_rec rec;
         __u8 bytes[BH_REC_MAX + BH_PATH_MAX +
@@ -96,13 +105,6 @@ struct {
     __type(value, struct bh_storm_value);
 } storms SEC(".maps") __weak;
 
-/* What a task was when last seen, so that only a change is a record. */
-struct seen {
-    struct bh_creds creds;
-    struct bh_nses nses;
-    __u32 exited; /* on a group's leader: its end was sent */
-    __u32 pad;
-};
 struct {
     __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
     __uint(map_flags, BPF_F_NO_PREALLOC);

@@ -125,14 +125,15 @@ int BPF_PROG(process_fork, struct task_struct *child, __u64 clone_flags)
     read_nses(&f->nses, child);
     struct bh_cgroup_entry *g = bpf_map_lookup_elem(&cgroups, &f->child_cgroup);
     f->child_container = g ? g->container : 0;
-    struct bh_nses now = f->nses, old = {};
+    struct bh_nses *now = &s->now.nses;
+    *now = f->nses;
     record_broadcast(s);
     if (clone_flags & CLONE_NAMESPACES) {
+        struct seen *of = bpf_task_storage_get(&tasks, parent, 0, 0);
         struct actor of_child;
-        read_nses(&old, parent);
-        if (nses_differ(&old, &now) &&
+        if (of && of->creds.userns && nses_differ(&of->nses, now) &&
             wanted_of(&of_child, task_cgroup(child), BH_NAMESPACE, false))
-            namespace_send(s, &of_child, child, &old, &now, clone_flags, BH_CALL_CLONE);
+            namespace_send(s, &of_child, child, &of->nses, now, clone_flags, BH_CALL_CLONE);
     }
     scratch_release(s);
     return 0;

@@ -82,19 +82,19 @@ static __noinline int seen_compare(struct scratch *s, struct task_struct *task, 
             seen_remember(seen, task);
         return 0;
     }
-    struct bh_creds creds = {};
-    read_creds(&creds, task);
-    if (creds_differ(&seen->creds, &creds)) {
+    struct bh_creds *creds = &s->now.creds;
+    read_creds(creds, task);
+    if (creds_differ(&seen->creds, creds)) {
         if (wanted(&a, BH_CRED, false))
-            cred_send(s, &a, task, &seen->creds, &creds, (__u8)call);
-        seen->creds = creds;
+            cred_send(s, &a, task, &seen->creds, creds, (__u8)call);
+        seen->creds = *creds;
     }
-    struct bh_nses nses = {};
-    read_nses(&nses, task);
-    if (nses_differ(&seen->nses, &nses)) {
+    struct bh_nses *nses = &s->now.nses;
+    read_nses(nses, task);
+    if (nses_differ(&seen->nses, nses)) {
         if (wanted(&a, BH_NAMESPACE, false))
-            namespace_send(s, &a, task, &seen->nses, &nses, flags, (__u8)call);
-        seen->nses = nses;
+            namespace_send(s, &a, task, &seen->nses, nses, flags, (__u8)call);
+        seen->nses = *nses;
     }
     return 0;
 }
@@ -109,20 +109,20 @@ static __always_inline void seen_at_exec(struct scratch *s, const struct actor *
     struct seen *seen = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
     if (!seen)
         return;
-    struct bh_creds now = {};
-    read_creds(&now, task);
+    struct bh_creds *now = &s->now.creds;
+    read_creds(now, task);
     struct bh_creds *old = &seen->creds;
     struct actor mine;
     if (old->userns) {
         __u32 mode = BPF_CORE_READ(bprm, file, f_inode, i_mode);
-        bool unexplained = now.uid != old->uid || now.gid != old->gid ||
-                           now.userns != old->userns ||
-                           (now.euid != old->euid && !(mode & MODE_SETUID)) ||
-                           (now.egid != old->egid && !(mode & MODE_SETGID));
+        bool unexplained = now->uid != old->uid || now->gid != old->gid ||
+                           now->userns != old->userns ||
+                           (now->euid != old->euid && !(mode & MODE_SETUID)) ||
+                           (now->egid != old->egid && !(mode & MODE_SETGID));
         if (unexplained && wanted(&mine, BH_CRED, false))
-            cred_send(s, &mine, task, old, &now, BH_CALL_NONE);
+            cred_send(s, &mine, task, old, now, BH_CALL_NONE);
     }
-    seen->creds = now;
+    seen->creds = *now;
     read_nses(&seen->nses, task);
 }
 

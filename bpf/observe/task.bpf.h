@@ -9,6 +9,7 @@ static __always_inline void read_creds(struct bh_creds *to, struct task_struct *
     const struct cred *cred = BPF_CORE_READ(task, cred);
     __u32 ids[8]; /* uid gid suid sgid euid egid fsuid fsgid: side by side in every release */
     __u64 caps[3];
+    __builtin_memset(to, 0, sizeof(*to));
     if (bpf_probe_read_kernel(ids, sizeof(ids), __builtin_preserve_access_index(&cred->uid)) ||
         bpf_probe_read_kernel(caps, sizeof(caps),
                               __builtin_preserve_access_index(&cred->cap_inheritable)))
@@ -33,6 +34,7 @@ static __always_inline void read_creds(struct bh_creds *to, struct task_struct *
 static __always_inline void read_nses(struct bh_nses *to, struct task_struct *task)
 {
     struct nsproxy *ns = BPF_CORE_READ(task, nsproxy);
+    __builtin_memset(to, 0, sizeof(*to));
     to->user = BPF_CORE_READ(task, cred, user_ns, ns.inum);
     if (!ns)
         return; /* the task is ending */

@@ -30,6 +30,9 @@ enum {
 // longer than this.
 #define MAX_ORDER_WAIT_NS (5 * NSEC_PER_MSEC)
 
+// A burst is at most this share of a ring's reserved half, counted in records of a usual size.
+enum { BURST_SHARES = 8, BURST_RECORD_BYTES = 256 };
+
 struct gap {
     uint64_t first, last, after, before, noticed;
     uint32_t cpu;

@@ -24,10 +24,14 @@ static int map_settings(struct sense *s, const struct sense_options *o, struct e
     s->settings->self = (uint32_t)getpid();
     s->settings->reserve[BH_RING_CRITICAL] = o->budget_critical;
     s->settings->reserve[BH_RING_BULK] = o->budget_bulk;
-    for (unsigned ring = 0; ring < 2; ring++)
-        s->settings->burst[ring] = 2 * s->settings->reserve[ring];
     s->settings->ring_bytes[BH_RING_CRITICAL] = (uint32_t)o->ring_critical_bytes;
     s->settings->ring_bytes[BH_RING_BULK] = (uint32_t)o->ring_bulk_bytes;
+    // What one container saved up may not fill the half that is for reserves: some must be able to
+    // use theirs at once.
+    for (unsigned ring = 0; ring < 2; ring++)
+        s->settings->burst[ring] =
+            MAX(1, MIN(2 * s->settings->reserve[ring],
+                       s->settings->ring_bytes[ring] / 2 / BURST_SHARES / BURST_RECORD_BYTES));
     s->settings->window = 1;
     s->settings->rename_lock = symbol_address(s->host, "rename_lock");
     return 0;
