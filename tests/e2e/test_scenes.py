@@ -56,10 +56,10 @@ def reverse_shell(container, heard):
 
 
 def namespaces(container, heard):
-    code, text = container.exec("unshare", "-U", "-r", "-m", "mount", "-t", "tmpfs", "none", "/tmp")
-    assert code == 0, text
-    assert "mnt" in fields(heard("namespace"))["ns.changed"]
-    assert fields(heard("mount"))["fs.path.target"] == "/tmp"
+    code, text = container.exec("nsgame")
+    assert code == 0 and "mounted" in text, text
+    assert "NEWNS" in fields(heard(lambda f: f["rule"] == "namespace" and "nsgame" in fields(f)["proc.cmdline"]))["ns.changed"]
+    assert fields(heard("mount"))["fs.path.target"] == "/home"
 
 
 def flood(container, heard):
@@ -76,7 +76,7 @@ SCENES = [shell, symlink, dropped, memfd, reverse_shell, namespaces, flood]
 @pytest.mark.parametrize("shards", [1, 2])
 @pytest.mark.parametrize("scene", [pytest.param(s, id=s.__name__, marks=[pytest.mark.vm] if s in (symlink, dropped) else []) for s in SCENES])
 def test_scene_is_seen_and_replays_equal(ws, rules, scene, shards):
-    for name in ("memfd", "revshell", "flood"):
+    for name in ("memfd", "revshell", "nsgame", "flood"):
         ws.add_to_image(helper(DEMO / "src" / f"{name}.c"), f"/usr/bin/{name}")
     live, capture = ws.folder("live"), ws.path / "capture"
     agent = lab.Agent(ws, rules, [DEMO / "policy.yaml"], ["--streams", live, "--shards", shards], verb=("record", str(capture))).start()
