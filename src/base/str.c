@@ -37,12 +37,12 @@ char *str_dup(struct str s)
 
 enum { MAX_WORD = 64 };
 
-// Optimal string alignment: an insertion, a deletion, another letter, or two neighbours that changed places count 1
-// each; people type "rnu".
+// Optimal string alignment: an insertion, a deletion, another letter, or two neighbours that
+// changed places count 1 each; people type "rnu". Steps from a to b, where two neighbours that
+// changed places are one step: the commonest slip of the fingers.
 static size_t edit_distance(const char *a, size_t n, const char *b, size_t m)
 {
-    size_t rows[3][MAX_WORD + 1];
-    size_t *before = rows[0], *last = rows[1], *row = rows[2];
+    size_t rows[3][MAX_WORD + 1], *before = rows[0], *last = rows[1], *row = rows[2];
     for (size_t j = 0; j <= m; j++)
         last[j] = j;
     for (size_t i = 1; i <= n; i++) {

@@ -342,6 +342,7 @@ static void expect(const char *condition, const char *said)
 static void test_what_is_refused(void **state)
 {
     expect("proc.nam = x", "expression:1:1: error: unknown field 'proc.nam'");
+    expect("evt.tpye = open", "did you mean 'evt.type'?");
     expect("proc.nam = x", "did you mean 'proc.name'?");
     expect("proc.name = x and fd.nmae = y", ":1:19:");
     expect("proc.nam = x and fd.nmae = y", "fd.nmae"); // both at once
