@@ -10,6 +10,7 @@
 
 struct replay {
     const struct output_row *output;
+    struct output_style style; // as the capture's generation asks for
     struct lines_out out;
     struct streams *streams;
     struct buf line;
@@ -24,8 +25,14 @@ static void on_finding(void *ctx, const struct finding *f)
     if (r->quiet)
         return;
     buf_reset(&r->line);
-    r->output->finding(f, &r->line);
+    r->output->finding_styled(&r->style, f, &r->line);
     lines_out_add(&r->out, buf_view(&r->line));
+}
+
+static void on_generation(void *ctx, const struct generation *g)
+{
+    struct replay *r = ctx;
+    r->style.iso_time = g->documents->agent.json_iso_time;
 }
 
 static void on_incident(void *ctx, const struct incident *i)
@@ -161,6 +168,7 @@ int agent_replay(const struct replay_options *o, struct error *err)
                                        .hostname = reader.info.host,
                                        .sinks = {.ctx = &replay,
                                                  .finding = on_finding,
+                                                 .generation = on_generation,
                                                  .incident = on_incident,
                                                  .decision = on_decision,
                                                  .row = on_row}};

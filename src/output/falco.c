@@ -23,7 +23,8 @@ static void output_fields(const struct output_style *s, struct json *j, const st
                                .type = FIELD_TIME,
                                .number = f->wall.ns};
     for (size_t i = 0; i < f->fields_n; i++)
-        if (!str_eq(f->fields[i].key, made[SUGGESTED_N].key))
+        if (!str_eq(f->fields[i].key, STR("evt.time")) &&
+            !str_eq(f->fields[i].key, STR("evt.time.iso8601")))
             sorted[n++] = &f->fields[i];
     sorted[n++] = &made[SUGGESTED_N];
     for (size_t i = 0; i < extra_n; i++) {

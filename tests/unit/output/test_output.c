@@ -107,7 +107,13 @@ static void an_object_as_falco_writes_it(void **state)
     const struct output_style iso = {.iso_time = true};
     render("json", &iso, &f, &b);
     assert_non_null(strstr(b.ptr, "\"evt.time.iso8601\":1764000000123456789"));
+    assert_null(strstr(b.ptr, "\"evt.time\"")); // one of the two, as in Falco
     assert_non_null(strstr(b.ptr, "\"output\":\"2025-11-24T16:00:00.123456789+0000: Notice"));
+    // also where the rule brought the time itself
+    f.fields[f.fields_n++] =
+        (struct finding_field){.key = STR("evt.time"), .type = FIELD_TIME, .number = 7};
+    assert_null(strstr(render("json", &iso, &f, &b), "\"evt.time\""));
+    assert_null(strstr(render("json", NULL, &f, &b), "\"evt.time\":7,"));
     f.severity = SEVERITY_INFORMATIONAL;
     assert_non_null(strstr(render("json", NULL, &f, &b), "\"priority\":\"Informational\""));
 }
