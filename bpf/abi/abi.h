@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The one wire format: records on the rings, in captures and in stored segments, and the types of the maps that the
- * agent and its BPF programs share. Everything here is fixed width, little endian, 8-byte aligned, and asserted.
- * A record is a header, its kind's fixed part, and bytes that the fixed part's spans point at (offsets from the
- * record's start; len 0 = not there). Zero bytes where nothing was written.
+ * The one wire format: records on the rings, in captures and in stored segments, and the types of
+ * the maps that the agent and its BPF programs share. Everything here is fixed width, little
+ * endian, 8-byte aligned, and asserted. A record is a header, its kind's fixed part, and bytes that
+ * the fixed part's spans point at (offsets from the record's start; len 0 = not there). Zero bytes
+ * where nothing was written.
  */
 #pragma once
 
@@ -30,8 +31,9 @@ typedef int32_t bh_s32;
 
 #define BH_ABI_VERSION 1
 
-/* Kinds below BH_KIND_USER come from the kernel's side (or from a sampler or scan that stands in for it); the rest
- * are the line's other inputs. Numbers are stable: never reuse one. Names and texts: src/model/kinds.c. */
+/* Kinds below BH_KIND_USER come from the kernel's side (or from a sampler or scan that stands in
+ * for it); the rest are the line's other inputs. Numbers are stable: never reuse one. Names and
+ * texts: src/model/kinds.c. */
 enum bh_kind {
     BH_KIND_NONE = 0,
     /* process */
@@ -41,7 +43,7 @@ enum bh_kind {
     BH_MEMFD = 4,
     BH_DUP_SOCKET = 5, /* a socket became descriptor 0, 1 or 2 */
     BH_PTRACE = 6,
-    BH_TASK = 7,       /* the scan at start: a process that was there before us */
+    BH_TASK = 7, /* the scan at start: a process that was there before us */
     /* file */
     BH_OPEN = 16,
     /* network */
@@ -73,9 +75,9 @@ enum bh_kind {
     BH_OPERATOR = 259,   /* a person's word (confirm, dismiss, …) */
     BH_OUTCOME = 260,    /* what the reconciler did and read back */
     BH_EVICT = 261,      /* a table was full: what was dropped from it */
-    BH_EPOCH = 262,      /* all shards have taken their inputs up to here; findings are merged now */
+    BH_EPOCH = 262, /* all shards have taken their inputs up to here; findings are merged now */
     BH_SCAN_DONE = 263,
-    BH_COVERAGE = 264,   /* kinds, levels in force from here on */
+    BH_COVERAGE = 264, /* kinds, levels in force from here on */
     BH_KIND_MAX = 272,
 };
 
@@ -94,32 +96,36 @@ enum bh_truth {
 };
 
 /* Record flags, any kind. */
-#define BH_F_TRUNCATED    (1u << 0) /* a string was cut, or a walk ended early */
-#define BH_F_SHARED_TABLE (1u << 1) /* others share the descriptor table: the descriptor could have been swapped */
-#define BH_F_MISMATCH     (1u << 2) /* the opened file's name does not fit the caller's text, or slot was empty */
-#define BH_F_COMPAT       (1u << 3) /* a 32-bit system call */
-#define BH_F_FAILED       (1u << 4) /* the call failed; `result` says how */
-#define BH_F_COPY         (1u << 5) /* a process or cgroup record that another shard owns */
-#define BH_F_RENAMED      (1u << 6) /* something was renamed while a path was walked: it may never have been whole */
+#define BH_F_TRUNCATED (1u << 0) /* a string was cut, or a walk ended early */
+#define BH_F_SHARED_TABLE                                                                          \
+    (1u << 1) /* others share the descriptor table: the descriptor could have been swapped */
+#define BH_F_MISMATCH                                                                              \
+    (1u << 2) /* the opened file's name does not fit the caller's text, or slot was empty */
+#define BH_F_COMPAT (1u << 3) /* a 32-bit system call */
+#define BH_F_FAILED (1u << 4) /* the call failed; `result` says how */
+#define BH_F_COPY   (1u << 5) /* a process or cgroup record that another shard owns */
+#define BH_F_RENAMED                                                                               \
+    (1u << 6) /* something was renamed while a path was walked: it may never have been whole */
 
 struct bh_rec {
     bh_u16 kind;
     bh_u8 version; /* BH_ABI_VERSION */
     bh_u8 shard;
-    bh_u32 size;   /* with header, multiple of 8 */
+    bh_u32 size; /* with header, multiple of 8 */
     bh_u32 flags;
     bh_u16 cpu;
-    bh_u8 ring;    /* enum bh_ring */
-    bh_u8 truth;   /* enum bh_truth */
-    bh_u64 seq;    /* per (ring of this shard, cpu), from 1; also counts what was not sent. 0: not from a ring */
-    bh_u64 time;   /* CLOCK_BOOTTIME, ns */
-    bh_u64 cgroup; /* leaf cgroup v2 id of the acting task */
-    bh_u64 start;  /* start_boottime of the thread group's leader, ns */
-    bh_u64 exec;   /* self_exec_id: which image of the process did it */
+    bh_u8 ring;  /* enum bh_ring */
+    bh_u8 truth; /* enum bh_truth */
+    bh_u64 seq; /* per (ring of this shard, cpu), from 1; also counts what was not sent. 0: not from
+                   a ring */
+    bh_u64 time;      /* CLOCK_BOOTTIME, ns */
+    bh_u64 cgroup;    /* leaf cgroup v2 id of the acting task */
+    bh_u64 start;     /* start_boottime of the thread group's leader, ns */
+    bh_u64 exec;      /* self_exec_id: which image of the process did it */
     bh_u32 container; /* number given in cgroup_mkdir; 0 = host */
     bh_u32 tgid;
     bh_u32 tid;
-    bh_u8 level;   /* how closely the container was watched */
+    bh_u8 level; /* how closely the container was watched */
     bh_u8 pad[3];
 };
 BH_ASSERT(sizeof(struct bh_rec) == 72);
@@ -128,8 +134,8 @@ struct bh_span {
     bh_u16 off, len;
 };
 
-#define BH_PATH_MAX 4096 /* bytes of one path, without terminator */
-#define BH_ARGS_MAX 4096 /* bytes of all arguments, NUL-separated */
+#define BH_PATH_MAX 4096  /* bytes of one path, without terminator */
+#define BH_ARGS_MAX 4096  /* bytes of all arguments, NUL-separated */
 #define BH_REC_MAX  16384 /* any record from the kernel's side */
 
 struct bh_creds {
@@ -141,20 +147,21 @@ struct bh_creds {
 BH_ASSERT(sizeof(struct bh_creds) == 64);
 
 struct bh_file {
-    bh_u64 dev, ino; /* dev: kernel's MKDEV encoding (major << 20 | minor) */
+    bh_u64 dev, ino;     /* dev: kernel's MKDEV encoding (major << 20 | minor) */
     bh_u64 ctime, mtime; /* ns */
-    bh_u32 mode;   /* st_mode */
+    bh_u32 mode;         /* st_mode */
     bh_u32 uid;
     bh_u32 nlink;
-    bh_u32 flags;  /* BH_FILE_… */
+    bh_u32 flags; /* BH_FILE_… */
     bh_u64 mnt_id;
 };
 #define BH_FILE_MEMFD   (1u << 0)
-#define BH_FILE_OVERLAY (1u << 1) /* lies on an overlay; UPPER and LOWER are only meaningful then */
-#define BH_FILE_UPPER   (1u << 2) /* overlay: has an upper dentry (written in this container) */
-#define BH_FILE_LOWER   (1u << 3) /* overlay: only in lower layers (came with the image) */
+#define BH_FILE_OVERLAY (1u << 1)  /* lies on an overlay; UPPER and LOWER are only meaningful then \
+                                    */
+#define BH_FILE_UPPER    (1u << 2) /* overlay: has an upper dentry (written in this container) */
+#define BH_FILE_LOWER    (1u << 3) /* overlay: only in lower layers (came with the image) */
 #define BH_FILE_UNLINKED (1u << 4) /* nlink 0 */
-#define BH_FILE_TMPFS   (1u << 5)
+#define BH_FILE_TMPFS    (1u << 5)
 #define BH_FILE_WRITABLE (1u << 6) /* the acting credentials may write it (mode bits only) */
 BH_ASSERT(sizeof(struct bh_file) == 56);
 
@@ -163,20 +170,21 @@ struct bh_nses {
 };
 BH_ASSERT(sizeof(struct bh_nses) == 32);
 
-/* BH_EXEC (header: the task after its exec), and BH_TASK (the scan; args may be empty: user space adds them). */
+/* BH_EXEC (header: the task after its exec), and BH_TASK (the scan; args may be empty: user space
+ * adds them). */
 struct bh_exec {
     bh_u32 ppid; /* real_parent's tgid */
     bh_u32 vpid; /* in its own pid namespace */
     bh_u64 parent_start, parent_exec;
-    bh_u32 sid, pgid; /* host view */
-    bh_u32 tty;       /* device number, 0: none */
+    bh_u32 sid, pgid;  /* host view */
+    bh_u32 tty;        /* device number, 0: none */
     bh_u32 args_total; /* bytes of all arguments before cutting */
     bh_u64 old_exec;   /* exec number before */
     struct bh_creds creds;
     struct bh_nses nses;
     struct bh_file exe;
-    struct bh_span path;   /* exe's path as the acting task's root sees it */
-    struct bh_span args;   /* argv[0] NUL argv[1] NUL … from the new stack */
+    struct bh_span path; /* exe's path as the acting task's root sees it */
+    struct bh_span args; /* argv[0] NUL argv[1] NUL … from the new stack */
     struct bh_span cwd;
     struct bh_span comm;
     struct bh_span name;   /* bprm->filename: what the caller asked for */
@@ -193,7 +201,7 @@ struct bh_fork {
     bh_u64 child_cgroup; /* CLONE_INTO_CGROUP may differ from the parent's */
     bh_u32 child_container;
     bh_u32 pad;
-    bh_u64 flags;  /* 0 where the kernel doesn't tell */
+    bh_u64 flags;        /* 0 where the kernel doesn't tell */
     struct bh_nses nses; /* the child's */
 };
 
@@ -212,15 +220,15 @@ struct bh_memfd {
 };
 
 struct bh_sock {
-    bh_u16 family;   /* AF_INET, AF_INET6, AF_UNIX */
-    bh_u8 proto;     /* IPPROTO_… */
-    bh_u8 state;     /* TCP state */
-    bh_u16 lport, rport; /* host order */
+    bh_u16 family;              /* AF_INET, AF_INET6, AF_UNIX */
+    bh_u8 proto;                /* IPPROTO_… */
+    bh_u8 state;                /* TCP state */
+    bh_u16 lport, rport;        /* host order */
     bh_u8 laddr[16], raddr[16]; /* IPv4 in the first four bytes */
     bh_u64 cookie;
     bh_u32 netns;
-    bh_u8 type;      /* SOCK_STREAM, … */
-    bh_u8 role;      /* BH_ROLE_… */
+    bh_u8 type; /* SOCK_STREAM, … */
+    bh_u8 role; /* BH_ROLE_… */
     bh_u16 pad;
 };
 enum { BH_ROLE_UNKNOWN = 0, BH_ROLE_CLIENT = 1, BH_ROLE_SERVER = 2 };
@@ -229,9 +237,9 @@ BH_ASSERT(sizeof(struct bh_sock) == 56);
 /* BH_CONNECT, BH_ACCEPT, BH_UDP_SEND. */
 struct bh_net {
     struct bh_sock sock;
-    bh_s32 fd;     /* accept: the new descriptor; else -1 */
+    bh_s32 fd; /* accept: the new descriptor; else -1 */
     bh_s32 result;
-    bh_u8 call;    /* enum bh_call */
+    bh_u8 call; /* enum bh_call */
     bh_u8 pad[7];
 };
 
@@ -249,13 +257,15 @@ struct bh_ptrace {
     bh_u32 target_container;
     bh_u64 target_start;
     bh_s32 result;
-    bh_u8 call;      /* BH_CALL_PTRACE, _PROCESS_VM_READV, _PROCESS_VM_WRITEV; request is 0 for the latter two */
+    bh_u8 call; /* BH_CALL_PTRACE, _PROCESS_VM_READV, _PROCESS_VM_WRITEV; request is 0 for the
+                   latter two */
     bh_u8 pad[3];
 };
 
 struct bh_open {
     bh_s32 fd;
-    bh_u32 flags; /* O_… as the file has them (f_flags), with O_CREAT, O_TRUNC, … from the call where known */
+    bh_u32 flags; /* O_… as the file has them (f_flags), with O_CREAT, O_TRUNC, … from the call
+                     where known */
     bh_u32 mode;
     bh_u32 created; /* 1: FMODE_CREATED */
     struct bh_file file;
@@ -281,7 +291,8 @@ struct bh_ns_change {
 };
 
 struct bh_mount {
-    struct bh_span source, target, fstype; /* target: walked where the call worked, else the caller's text */
+    struct bh_span source, target,
+        fstype; /* target: walked where the call worked, else the caller's text */
     bh_u32 pad;
     bh_u64 flags;
     bh_s32 result;
@@ -289,18 +300,20 @@ struct bh_mount {
     bh_u8 pad2[3];
 };
 
-/* BH_CGROUP_MAKE (header: the caller of mkdir), _SCAN, _REMOVE; _ATTACH: header is the attached task. */
+/* BH_CGROUP_MAKE (header: the caller of mkdir), _SCAN, _REMOVE; _ATTACH: header is the attached
+ * task. */
 struct bh_cgroup {
     bh_u64 id, parent;
-    bh_u32 container;        /* number of the container that this cgroup belongs to */
+    bh_u32 container; /* number of the container that this cgroup belongs to */
     bh_u32 parent_container;
-    bh_u32 level;            /* depth below the root */
-    bh_u32 inherited;        /* 1: belongs to its parent's container; 0: may be a container of its own */
-    struct bh_span path;     /* in the v2 tree, "/a/b" */
-    struct bh_span cwd;      /* of the caller: the bundle, for OCI runtimes */
+    bh_u32 level;     /* depth below the root */
+    bh_u32 inherited; /* 1: belongs to its parent's container; 0: may be a container of its own */
+    struct bh_span path; /* in the v2 tree, "/a/b" */
+    struct bh_span cwd;  /* of the caller: the bundle, for OCI runtimes */
 };
 
-/* BH_RESOURCE: sums since the container began, read by the agent's sampler. ~0 = not readable here. */
+/* BH_RESOURCE: sums since the container began, read by the agent's sampler. ~0 = not readable here.
+ */
 struct bh_resource {
     bh_u64 cpu_ns, memory_bytes, memory_limit_bytes;
     bh_u64 io_read_bytes, io_write_bytes;
@@ -310,10 +323,10 @@ struct bh_resource {
 
 /* BH_VERDICT: a row was met. Header: the acting task. */
 struct bh_verdict {
-    bh_u64 row;      /* row's number in the desired-state table */
-    bh_u8 action;    /* enum bh_action */
-    bh_u8 effect;    /* enum bh_effect */
-    bh_u8 object;    /* enum bh_object */
+    bh_u64 row;   /* row's number in the desired-state table */
+    bh_u8 action; /* enum bh_action */
+    bh_u8 effect; /* enum bh_effect */
+    bh_u8 object; /* enum bh_object */
     bh_u8 pad[5];
     struct bh_file file;
     struct bh_span path;
@@ -322,17 +335,22 @@ struct bh_verdict {
 
 struct bh_loss {
     bh_u32 ring, cpu;
-    bh_u64 first, last;         /* missing sequence numbers, inclusive */
-    bh_u64 after, before;       /* times of the records on both sides (0: none) */
+    bh_u64 first, last;   /* missing sequence numbers, inclusive */
+    bh_u64 after, before; /* times of the records on both sides (0: none) */
 };
 
 struct bh_storm {
     bh_u32 container, kind;
-    bh_u64 count, first, last;  /* times of the first and last one held back */
-    bh_u32 cause;               /* enum bh_storm_cause */
+    bh_u64 count, first, last; /* times of the first and last one held back */
+    bh_u32 cause;              /* enum bh_storm_cause */
     bh_u32 ring;
 };
-enum bh_storm_cause { BH_STORM_BUDGET = 0, BH_STORM_RING_FULL = 1, BH_STORM_MISSED = 2, BH_STORM_MAX };
+enum bh_storm_cause {
+    BH_STORM_BUDGET = 0,
+    BH_STORM_RING_FULL = 1,
+    BH_STORM_MISSED = 2,
+    BH_STORM_MAX
+};
 
 struct bh_tick {
     bh_u64 wall; /* ns since 1970 */
@@ -340,22 +358,59 @@ struct bh_tick {
 
 /* BH_FACT, BH_GENERATION, BH_OPERATOR, BH_OUTCOME, BH_EVICT, BH_COVERAGE: JSON text. */
 struct bh_text {
-    bh_u32 len; /* bytes that follow this struct */
+    bh_u32 len;  /* bytes that follow this struct */
     bh_u32 what; /* FACT: container; GENERATION: number; EVICT: table; else 0 */
 };
 
 /* The system calls that records name. Falco's evt.type is the name. Table: src/model/calls.c */
 enum bh_call {
     BH_CALL_NONE = 0,
-    BH_CALL_EXECVE, BH_CALL_EXECVEAT, BH_CALL_OPEN, BH_CALL_OPENAT, BH_CALL_OPENAT2, BH_CALL_CREAT,
-    BH_CALL_OPEN_BY_HANDLE_AT, BH_CALL_CONNECT, BH_CALL_ACCEPT, BH_CALL_ACCEPT4, BH_CALL_SENDTO,
-    BH_CALL_SENDMSG, BH_CALL_SENDMMSG, BH_CALL_MEMFD_CREATE, BH_CALL_DUP, BH_CALL_DUP2, BH_CALL_DUP3,
-    BH_CALL_FCNTL, BH_CALL_UNSHARE, BH_CALL_SETNS, BH_CALL_CLONE, BH_CALL_CLONE3, BH_CALL_FORK,
-    BH_CALL_VFORK, BH_CALL_SETUID, BH_CALL_SETGID, BH_CALL_SETREUID, BH_CALL_SETREGID,
-    BH_CALL_SETRESUID, BH_CALL_SETRESGID, BH_CALL_SETFSUID, BH_CALL_SETFSGID, BH_CALL_SETGROUPS,
-    BH_CALL_CAPSET, BH_CALL_MOUNT, BH_CALL_UMOUNT2, BH_CALL_MOVE_MOUNT, BH_CALL_OPEN_TREE,
-    BH_CALL_FSMOUNT, BH_CALL_PIVOT_ROOT, BH_CALL_CHROOT, BH_CALL_PTRACE, BH_CALL_PROCESS_VM_READV,
-    BH_CALL_PROCESS_VM_WRITEV, BH_CALL_PRCTL, BH_CALL_KEYCTL,
+    BH_CALL_EXECVE,
+    BH_CALL_EXECVEAT,
+    BH_CALL_OPEN,
+    BH_CALL_OPENAT,
+    BH_CALL_OPENAT2,
+    BH_CALL_CREAT,
+    BH_CALL_OPEN_BY_HANDLE_AT,
+    BH_CALL_CONNECT,
+    BH_CALL_ACCEPT,
+    BH_CALL_ACCEPT4,
+    BH_CALL_SENDTO,
+    BH_CALL_SENDMSG,
+    BH_CALL_SENDMMSG,
+    BH_CALL_MEMFD_CREATE,
+    BH_CALL_DUP,
+    BH_CALL_DUP2,
+    BH_CALL_DUP3,
+    BH_CALL_FCNTL,
+    BH_CALL_UNSHARE,
+    BH_CALL_SETNS,
+    BH_CALL_CLONE,
+    BH_CALL_CLONE3,
+    BH_CALL_FORK,
+    BH_CALL_VFORK,
+    BH_CALL_SETUID,
+    BH_CALL_SETGID,
+    BH_CALL_SETREUID,
+    BH_CALL_SETREGID,
+    BH_CALL_SETRESUID,
+    BH_CALL_SETRESGID,
+    BH_CALL_SETFSUID,
+    BH_CALL_SETFSGID,
+    BH_CALL_SETGROUPS,
+    BH_CALL_CAPSET,
+    BH_CALL_MOUNT,
+    BH_CALL_UMOUNT2,
+    BH_CALL_MOVE_MOUNT,
+    BH_CALL_OPEN_TREE,
+    BH_CALL_FSMOUNT,
+    BH_CALL_PIVOT_ROOT,
+    BH_CALL_CHROOT,
+    BH_CALL_PTRACE,
+    BH_CALL_PROCESS_VM_READV,
+    BH_CALL_PROCESS_VM_WRITEV,
+    BH_CALL_PRCTL,
+    BH_CALL_KEYCTL,
     BH_CALL_MAX
 };
 
@@ -388,8 +443,13 @@ struct bh_container_entry {
     bh_u64 filled[2];
     bh_u64 cgroup; /* its own cgroup: the entry goes when that one is removed */
 };
-/* What a number turned out to be. Until that is known it is watched as host and container together. */
-enum bh_container_state { BH_CONTAINER_UNDECIDED = 0, BH_CONTAINER_PLAIN = 1, BH_CONTAINER_SEALED = 2 };
+/* What a number turned out to be. Until that is known it is watched as host and container together.
+ */
+enum bh_container_state {
+    BH_CONTAINER_UNDECIDED = 0,
+    BH_CONTAINER_PLAIN = 1,
+    BH_CONTAINER_SEALED = 2
+};
 
 /* storms: PERCPU_HASH, key → counts that the agent drains at each tick. */
 struct bh_storm_key {
@@ -405,15 +465,17 @@ struct bh_storm_value {
 struct bh_settings {
     struct bh_kind_set host_kinds;      /* wanted of the host and of plain cgroups */
     struct bh_kind_set container_kinds; /* wanted of containers */
-    struct bh_kind_set any_kinds;       /* wanted of anyone, single containers too: which hooks have work */
+    struct bh_kind_set
+        any_kinds; /* wanted of anyone, single containers too: which hooks have work */
     bh_u32 shards;
-    bh_u32 self;          /* the agent's core: its own records are dropped */
-    bh_u64 reserve[2];    /* tokens a second that every container has for itself, per ring */
-    bh_u64 burst[2];      /* at most so many tokens saved up */
+    bh_u32 self;       /* the agent's core: its own records are dropped */
+    bh_u64 reserve[2]; /* tokens a second that every container has for itself, per ring */
+    bh_u64 burst[2];   /* at most so many tokens saved up */
     bh_u32 ring_bytes[2];
-    bh_u64 heartbeat;     /* boot time of the core's last turn */
-    bh_u64 rename_lock;   /* the kernel's address of it, 0: not known. Set once, before anything is attached */
-    bh_u64 window;        /* grows each time the storms are reported */
+    bh_u64 heartbeat;   /* boot time of the core's last turn */
+    bh_u64 rename_lock; /* the kernel's address of it, 0: not known. Set once, before anything is
+                           attached */
+    bh_u64 window;      /* grows each time the storms are reported */
 };
 
 /* ── rows that refuse an exec ─────────────────────────────────────────────────────────────── */
@@ -433,7 +495,7 @@ enum bh_effect {
     BH_EFFECT_REFUSED = 1,       /* EPERM before it happened */
     BH_EFFECT_KILLED_BEFORE = 2, /* SIGKILL before the new image's first instruction */
     BH_EFFECT_KILLED_AFTER = 3,
-    BH_EFFECT_WOULD = 4,         /* audit */
+    BH_EFFECT_WOULD = 4, /* audit */
     BH_EFFECT_MAX
 };
 
@@ -441,26 +503,30 @@ enum bh_effect {
 /* exec_rows: HASH. container ~0: every container (never the host). */
 struct bh_exec_key {
     bh_u32 container;
-    bh_u32 object;   /* enum bh_object */
-    bh_u64 a, b;     /* PATH: hash (bh_path_hash), length. INODE: dev, ino. else 0 */
+    bh_u32 object; /* enum bh_object */
+    bh_u64 a, b;   /* PATH: hash (bh_path_hash), length. INODE: dev, ino. else 0 */
 };
 struct bh_exec_row {
-    bh_u64 row;      /* desired-state number, reported back */
-    bh_u64 until;    /* boot ns; past it the row is not there. 0: no end */
-    bh_u64 ctime;    /* INODE: ns, must fit. NOT_IN_IMAGE: when the container was made, ns since 1970; 0: unknown */
-    bh_u32 action;   /* enum bh_action */
-    bh_s32 priority; /* of all rows that fit the highest wins; then the container's own; then DENY */
-    bh_u32 flags;    /* BH_ROW_… */
-    bh_u8 id[12];    /* the row's id: an agent that starts again knows what the one before it wrote */
-    char path[BH_ROW_PATH_MAX]; /* PATH: compared in full, so a hash collision denies nothing. Zeroes behind it */
+    bh_u64 row;    /* desired-state number, reported back */
+    bh_u64 until;  /* boot ns; past it the row is not there. 0: no end */
+    bh_u64 ctime;  /* INODE: ns, must fit. NOT_IN_IMAGE: when the container was made, ns since 1970;
+                      0: unknown */
+    bh_u32 action; /* enum bh_action */
+    bh_s32
+        priority; /* of all rows that fit the highest wins; then the container's own; then DENY */
+    bh_u32 flags; /* BH_ROW_… */
+    bh_u8 id[12]; /* the row's id: an agent that starts again knows what the one before it wrote */
+    char path[BH_ROW_PATH_MAX]; /* PATH: compared in full, so a hash collision denies nothing.
+                                   Zeroes behind it */
 };
-/* An exec by a process that still is the runtime is let pass: its parent runs outside the container, in the same mount
- * namespace (runc executes a copy of itself from a memfd inside the container's cgroup). */
+/* An exec by a process that still is the runtime is let pass: its parent runs outside the
+ * container, in the same mount namespace (runc executes a copy of itself from a memfd inside the
+ * container's cgroup). */
 #define BH_ROW_SPARE_RUNTIME (1u << 0)
 /* The self-proof's rows: in force, but no verdict is sent. */
 #define BH_ROW_SILENT (1u << 1)
 BH_ASSERT(sizeof(struct bh_exec_row) == 304);
 
 /* FNV-1a over the path's bytes; the same loop in the kernel and here. */
-#define BH_FNV_START 0xcbf29ce484222325ULL
+#define BH_FNV_START      0xcbf29ce484222325ULL
 #define BH_FNV_STEP(h, c) (((h) ^ (bh_u8)(c)) * 0x100000001b3ULL)

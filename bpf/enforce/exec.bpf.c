@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Rows that refuse an exec. One body, two attach points; the loader takes the first that this kernel allows:
+ * Rows that refuse an exec. One body, two attach points; the loader takes the first that this
+ * kernel allows:
  *
- * exec_check  lsm/bprm_check_security: refuses with EPERM before anything of the caller is gone. Called for a script
- *             and again for its interpreter, so both are judged.
- * exec_kill   tp_btf/sched_process_exec: SIGKILL before the new image's first instruction. It sees the file that
- *             runs in the end: of a script its interpreter, and the name that was asked for.
+ * exec_check  lsm/bprm_check_security: refuses with EPERM before anything of the caller is gone.
+ * Called for a script and again for its interpreter, so both are judged. exec_kill
+ * tp_btf/sched_process_exec: SIGKILL before the new image's first instruction. It sees the file
+ * that runs in the end: of a script its interpreter, and the name that was asked for.
  *
- * What holds: nothing outside a container is ever matched (container 0, or a cgroup that isn't known, ends the program
- * at its first look-up); a row past its lease is not there; what can't be told (is this file of the image?) is neither
- * passed nor refused by the row that asks. Without rows neither program is attached.
+ * What holds: nothing outside a container is ever matched (container 0, or a cgroup that isn't
+ * known, ends the program at its first look-up); a row past its lease is not there; what can't be
+ * told (is this file of the image?) is neither passed nor refused by the row that asks. Without
+ * rows neither program is attached.
  *
- * Costs: an exec outside of containers 1.8 us (one look-up, cold), inside 6.5 us, with a verdict 9 us, of about 1 ms
- * that an exec takes; 20,000 instructions to verify (6.18).
+ * Costs: an exec outside of containers 1.8 us (one look-up, cold), inside 6.5 us, with a verdict 9
+ * us, of about 1 ms that an exec takes; 20,000 instructions to verify (6.18).
  */
 #include "bpf/observe/emit.bpf.h"
 #include "bpf/observe/task.bpf.h"
@@ -34,15 +36,16 @@ struct {
 } exec_rows SEC(".maps");
 
 /* The record is built in a scratch; both names lie in it, padded with zeroes as rows have them. */
-#define PATH_AT  (sizeof(struct bh_rec) + sizeof(struct bh_verdict)) /* where record_bytes puts the path */
-#define ASKED_AT 8192 /* behind the longest verdict */
+#define PATH_AT                                                                                    \
+    (sizeof(struct bh_rec) + sizeof(struct bh_verdict)) /* where record_bytes puts the path */
+#define ASKED_AT 8192                                   /* behind the longest verdict */
 BH_ASSERT(PATH_AT % 8 == 0);
 BH_ASSERT(PATH_AT + BH_PATH_MAX + 8 <= ASKED_AT && ASKED_AT + BH_ROW_PATH_MAX <= BH_REC_MAX);
 
 struct judgement {
     struct bh_exec_row *best;
     __u64 now;
-    __u32 best_own;    /* the best one is the container's own */
+    __u32 best_own; /* the best one is the container's own */
     __u32 best_object;
     __u32 is_runtime;
 };
@@ -69,7 +72,8 @@ static __always_inline __u64 hash_at(struct scratch *s, __u32 at, __u32 length)
 /* Without a branch: the verifier would follow each. */
 static __noinline int same_at(struct scratch *s, __u32 at, struct bh_exec_row *row)
 {
-    const __u64 *mine = (const void *)&s->bytes[at & (BH_REC_MAX - 1)], *rows = (const void *)row->path;
+    const __u64 *mine = (const void *)&s->bytes[at & (BH_REC_MAX - 1)],
+                *rows = (const void *)row->path;
     __u64 differ = 0;
     for (__u32 i = 0; i < BH_ROW_PATH_MAX / 8; i++)
         differ |= mine[i] ^ rows[i];
@@ -77,7 +81,8 @@ static __noinline int same_at(struct scratch *s, __u32 at, struct bh_exec_row *r
 }
 
 /* Does a row that fits go before the best so far? Priority, then the container's own, then DENY. */
-static __always_inline void consider(struct judgement *j, struct bh_exec_row *row, __u32 own, __u32 object)
+static __always_inline void consider(struct judgement *j, struct bh_exec_row *row, __u32 own,
+                                     __u32 object)
 {
     if (row->until && row->until <= j->now)
         return;
@@ -100,26 +105,31 @@ static __always_inline void consider(struct judgement *j, struct bh_exec_row *ro
     j->best_object = object;
 }
 
-static __always_inline void look_path(struct judgement *j, struct scratch *s, __u32 container, __u32 own, __u32 at, __u32 length,
-                                      __u64 hash)
+static __always_inline void look_path(struct judgement *j, struct scratch *s, __u32 container,
+                                      __u32 own, __u32 at, __u32 length, __u64 hash)
 {
-    struct bh_exec_key key = {.container = container, .object = BH_OBJECT_PATH, .a = hash, .b = length};
+    struct bh_exec_key key = {
+        .container = container, .object = BH_OBJECT_PATH, .a = hash, .b = length};
     struct bh_exec_row *row = bpf_map_lookup_elem(&exec_rows, &key);
     if (row && same_at(s, at, row))
         consider(j, row, own, BH_OBJECT_PATH);
 }
 
-static __always_inline void look_file(struct judgement *j, const struct bh_file *file, __u32 container, __u32 own)
+static __always_inline void look_file(struct judgement *j, const struct bh_file *file,
+                                      __u32 container, __u32 own)
 {
-    struct bh_exec_key key = {.container = container, .object = BH_OBJECT_INODE, .a = file->dev, .b = file->ino};
+    struct bh_exec_key key = {
+        .container = container, .object = BH_OBJECT_INODE, .a = file->dev, .b = file->ino};
     struct bh_exec_row *row = bpf_map_lookup_elem(&exec_rows, &key);
     if (row && row->ctime == file->ctime)
         consider(j, row, own, BH_OBJECT_INODE);
     key.a = key.b = 0;
     key.object = BH_OBJECT_NOT_IN_IMAGE;
     row = bpf_map_lookup_elem(&exec_rows, &key);
-    /* Written on an overlay's upper layer, or (any file system) later than the container was made; a memfd always is. */
-    if (row && (file->flags & (BH_FILE_UPPER | BH_FILE_MEMFD) || (row->ctime && file->ctime > row->ctime)))
+    /* Written on an overlay's upper layer, or (any file system) later than the container was made;
+     * a memfd always is. */
+    if (row &&
+        (file->flags & (BH_FILE_UPPER | BH_FILE_MEMFD) || (row->ctime && file->ctime > row->ctime)))
         consider(j, row, own, BH_OBJECT_NOT_IN_IMAGE);
     if (file->flags & (BH_FILE_MEMFD | BH_FILE_UNLINKED)) {
         key.object = BH_OBJECT_MEMFD;
@@ -145,7 +155,8 @@ static __always_inline __u32 still_runtime(struct task_struct *task, __u32 conta
     return mine && mine == BPF_CORE_READ(parent, nsproxy, mnt_ns, ns.inum);
 }
 
-/* What the rows say of `file`, about to be or just executed by the current task; a verdict goes to the ring. */
+/* What the rows say of `file`, about to be or just executed by the current task; a verdict goes to
+ * the ring. */
 static __always_inline int judge(struct file *file, const char *asked, __u8 effect)
 {
     struct actor a = {.cgroup = bpf_get_current_cgroup_id()};
@@ -161,13 +172,14 @@ static __always_inline int judge(struct file *file, const char *asked, __u8 effe
     }
     struct task_struct *task = bpf_get_current_task_btf();
     struct bh_verdict *v = record_begin(s, BH_VERDICT, BH_TRUTH_KERNEL_OBJECT, sizeof(*v));
-    __u64 dentry = (__u64)BPF_CORE_READ(file, f_path.dentry), mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
+    __u64 dentry = (__u64)BPF_CORE_READ(file, f_path.dentry),
+          mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
     read_file(&v->file, (__u64)BPF_CORE_READ(file, f_inode), dentry, mnt, 0);
     walk_path(s, dentry, mnt, (__u64)BPF_CORE_READ(task, fs));
     __builtin_memset(s->bytes + PATH_AT, 0, BH_ROW_PATH_MAX);
     __builtin_memset(s->bytes + ASKED_AT, 0, BH_ROW_PATH_MAX);
-    record_bytes(s, SPAN_AT(bh_verdict, path), (__u64)&s->walk.text[s->walk.at & (BH_PATH_MAX - 1)], BH_PATH_MAX - s->walk.at,
-                 FROM_KERNEL);
+    record_bytes(s, SPAN_AT(bh_verdict, path), (__u64)&s->walk.text[s->walk.at & (BH_PATH_MAX - 1)],
+                 BH_PATH_MAX - s->walk.at, FROM_KERNEL);
     __u32 length = s->flags & BH_F_TRUNCATED ? 0 : s->len - PATH_AT, asked_length = 0;
     __u64 hash = 0, asked_hash = 0;
     if (length > BH_ROW_PATH_MAX)
@@ -180,7 +192,8 @@ static __always_inline int judge(struct file *file, const char *asked, __u8 effe
         asked_hash = hash_at(s, ASKED_AT, asked_length);
     }
 
-    struct judgement j = {.now = bpf_ktime_get_boot_ns(), .is_runtime = still_runtime(task, a.container)};
+    struct judgement j = {.now = bpf_ktime_get_boot_ns(),
+                          .is_runtime = still_runtime(task, a.container)};
     for (__u32 own = 1; own < 2; own--) {
         __u32 container = own ? a.container : ANY_CONTAINER;
         if (!own && !sealed)
@@ -213,13 +226,16 @@ int BPF_PROG(exec_check, struct linux_binprm *bprm, int ret)
 {
     if (ret)
         return ret;
-    return judge(BPF_CORE_READ(bprm, file), BPF_CORE_READ(bprm, filename), BH_EFFECT_REFUSED) ? REFUSE : 0;
+    return judge(BPF_CORE_READ(bprm, file), BPF_CORE_READ(bprm, filename), BH_EFFECT_REFUSED)
+               ? REFUSE
+               : 0;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(exec_kill, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-    if (judge(BPF_CORE_READ(task, mm, exe_file), BPF_CORE_READ(bprm, filename), BH_EFFECT_KILLED_BEFORE))
+    if (judge(BPF_CORE_READ(task, mm, exe_file), BPF_CORE_READ(bprm, filename),
+              BH_EFFECT_KILLED_BEFORE))
         bpf_send_signal(SIGNAL_KILL);
     return 0;
 }

@@ -6,9 +6,9 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 
-#define RECORDER_AGE_NS (5 * NSEC_PER_SEC)
+#define RECORDER_AGE_NS  (5 * NSEC_PER_SEC)
 #define ROWS_COMPLETE_NS (10 * NSEC_PER_SEC)
-#define API_RESTART_NS  (5 * NSEC_PER_SEC)
+#define API_RESTART_NS   (5 * NSEC_PER_SEC)
 enum { MAX_EPOCHS_A_TURN = 64 };
 
 void core_input_text(struct core *c, uint16_t kind, uint32_t container, uint32_t what,

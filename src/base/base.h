@@ -13,14 +13,14 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define ARRAY_SIZE(a)   (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)       ((a) < (b) ? (a) : (b))
-#define MAX(a, b)       ((a) > (b) ? (a) : (b))
-#define _cleanup_(f)    __attribute__((cleanup(f)))
-#define _printf_(a, b)  __attribute__((format(printf, a, b)))
-#define _unused_        __attribute__((unused))
-#define NSEC_PER_SEC    1000000000ULL
-#define NSEC_PER_MSEC   1000000ULL
+#define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)      ((a) < (b) ? (a) : (b))
+#define MAX(a, b)      ((a) > (b) ? (a) : (b))
+#define _cleanup_(f)   __attribute__((cleanup(f)))
+#define _printf_(a, b) __attribute__((format(printf, a, b)))
+#define _unused_       __attribute__((unused))
+#define NSEC_PER_SEC   1000000000ULL
+#define NSEC_PER_MSEC  1000000ULL
 
 // ── ownership ────────────────────────────────────────────────────────────────────────────────
 static inline void free_charp(char **p)
@@ -66,7 +66,8 @@ struct error {
     int code; // negative errno, 0 = none
     char message[512];
 };
-// Sets code and message; returns code, so that `return error_set(err, -EINVAL, …)` reads well. err may be NULL.
+// Sets code and message; returns code, so that `return error_set(err, -EINVAL, …)` reads well. err
+// may be NULL.
 int error_set(struct error *err, int code, const char *format, ...) _printf_(3, 4);
 // Puts "format: " before the message that is there; returns the code that is there.
 int error_wrap(struct error *err, const char *format, ...) _printf_(2, 3);
@@ -76,10 +77,10 @@ struct str {
     const char *ptr;
     size_t len;
 };
-#define STR(lit)      ((struct str){"" lit "", sizeof(lit) - 1})
-#define STR_NULL      ((struct str){NULL, 0})
-#define STR_FMT       "%.*s"
-#define STR_ARG(s)    (int)(s).len, (s).ptr ? (s).ptr : ""
+#define STR(lit)   ((struct str){"" lit "", sizeof(lit) - 1})
+#define STR_NULL   ((struct str){NULL, 0})
+#define STR_FMT    "%.*s"
+#define STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
 static inline struct str str_of(const char *c)
 {
     return (struct str){c, c ? strlen(c) : 0};
@@ -107,7 +108,8 @@ char *str_dup(struct str s);
 const char *nearest_word(const char *to, const char *const *words, size_t n);
 
 // ── growable buffer ──────────────────────────────────────────────────────────────────────────
-// An append that fails for want of memory sets `failed`; later appends do nothing. Check once, at the end.
+// An append that fails for want of memory sets `failed`; later appends do nothing. Check once, at
+// the end.
 struct buf {
     char *ptr; // always terminated when not NULL; the terminator isn't counted
     size_t len, cap;
@@ -136,7 +138,8 @@ struct arena *arena_new(size_t limit_bytes); // 0: no limit
 void arena_free(struct arena *a);
 void arena_freep(struct arena **a);
 void arena_reset(struct arena *a); // keeps its first block
-void *arena_alloc(struct arena *a, size_t size); // zeroed, 16-aligned; NULL at the limit or without memory
+void *arena_alloc(struct arena *a,
+                  size_t size); // zeroed, 16-aligned; NULL at the limit or without memory
 struct str arena_str(struct arena *a, struct str s); // copy, terminated behind its length
 char *arena_cstr(struct arena *a, struct str s);
 
@@ -155,22 +158,24 @@ void buf_wall_iso(struct buf *b, struct wall_ns t);
 int parse_duration(struct str s, uint64_t *ret_ns);
 // "64MiB", "1GB", "4096". 0 or -EINVAL/-ERANGE.
 int parse_size(struct str s, uint64_t *ret_bytes);
-int parse_u64(struct str s, uint64_t *ret); // decimal, whole string
+int parse_u64(struct str s, uint64_t *ret);    // decimal, whole string
 void buf_duration(struct buf *b, uint64_t ns); // shortest exact form that parse_duration reads back
 
 // ── escaping: one function a sink ────────────────────────────────────────────────────────────
 // JSON string body (no quotes): control characters, quote, backslash; bad UTF-8 → U+FFFD.
 void escape_json(struct buf *b, struct str s);
-// What is shown on a terminal or in a text log line: C0/C1 controls, DEL, newlines, bidi and other invisible
-// format characters → \xHH or \u{…}; backslash doubled; bad UTF-8 → \xHH per byte.
+// What is shown on a terminal or in a text log line: C0/C1 controls, DEL, newlines, bidi and other
+// invisible format characters → \xHH or \u{…}; backslash doubled; bad UTF-8 → \xHH per byte.
 void escape_text(struct buf *b, struct str s);
-void escape_csv(struct buf *b, struct str s);  // quoted when needed; a leading = + - @ gets a quote before it
+void escape_csv(struct buf *b,
+                struct str s); // quoted when needed; a leading = + - @ gets a quote before it
 void escape_html(struct buf *b, struct str s); // & < > " ' and what escape_text refuses as &#xFFFD;
 
 // ── JSON, append-only (the hot path's writer; reading is Jansson's) ──────────────────────────
 // Commas are put by the writer. Keys are constants of ours and are not escaped.
-// Jansson has functions of these three names. Ours are other symbols, or Jansson's own calls would land in them;
-// its header comes first, so that including it later changes nothing. Jansson's: (json_object)().
+// Jansson has functions of these three names. Ours are other symbols, or Jansson's own calls would
+// land in them; its header comes first, so that including it later changes nothing. Jansson's:
+// (json_object)().
 #include <jansson.h>
 #define json_object(j) json_begin_object(j)
 #define json_array(j)  json_begin_array(j)
@@ -196,7 +201,8 @@ void json_u64(struct json *j, uint64_t v);
 void json_i64(struct json *j, int64_t v);
 void json_bool(struct json *j, bool v);
 void json_null(struct json *j);
-void json_double(struct json *j, double v); // shortest form that reads back equal; not finite → null
+void json_double(struct json *j,
+                 double v); // shortest form that reads back equal; not finite → null
 void json_raw(struct json *j, struct str raw);
 // key and value in one
 void json_kstr(struct json *j, const char *key, struct str v);
@@ -224,7 +230,9 @@ const char *id_text(struct id id, char out[ID_TEXT_MAX]); // 24 hex digits
 int id_parse(struct str s, struct id *ret);
 void hex_of(const void *bytes, size_t len, char *out); // out: 2·len + 1
 int hex_parse(struct str s, void *out, size_t len);    // exact length, else -EINVAL
-// Fast, not secret: for tables whose keys a stranger can't choose freely. 64-bit FNV-1a with a final mix.
+// Fast, not secret: for tables whose keys a stranger can't choose freely. 64-bit FNV-1a with a
+// final mix.
 uint64_t hash64(const void *bytes, size_t len);
-// For tables keyed by strangers' bytes: SipHash-2-4 with a caller's key (an input of the line, so that replay agrees).
+// For tables keyed by strangers' bytes: SipHash-2-4 with a caller's key (an input of the line, so
+// that replay agrees).
 uint64_t hash_keyed(const uint8_t key[16], const void *bytes, size_t len);

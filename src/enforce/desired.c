@@ -439,8 +439,7 @@ static bool is_shadowed(const struct desired *d, const struct held *h)
 int desired_each(const struct desired *d, int (*f)(void *ctx, const struct row_state *s), void *ctx)
 {
     struct held *h;
-    TAILQ_FOREACH(h, &d->rows, next)
-    {
+    TAILQ_FOREACH (h, &d->rows, next) {
         if (h->undone)
             continue;
         struct row_state s = {.row = h->row,

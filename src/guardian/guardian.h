@@ -1,5 +1,5 @@
-// guardian: a tiny process that undoes, when the core is gone, what must not outlive it. It holds an undo list that
-// the core writes before it acts and clears after it has undone it itself.
+// guardian: a tiny process that undoes, when the core is gone, what must not outlive it. It holds
+// an undo list that the core writes before it acts and clears after it has undone it itself.
 #pragma once
 
 #include "base/base.h"
@@ -11,12 +11,15 @@ enum undo_kind {
 };
 struct guardian;
 int guardian_start(struct guardian **ret, struct error *err);
-void guardian_stop(struct guardian *g); // the list is dropped, nothing is undone: for an orderly end
+void guardian_stop(
+    struct guardian *g); // the list is dropped, nothing is undone: for an orderly end
 pid_t guardian_pid(const struct guardian *g);
-// Synchronous: returns when the guardian has it. dirfd is passed along and path is relative to it (never "..", no
-// link is followed). -EINVAL, -ENAMETOOLONG; -ENOSPC: 64 are on the list; -EPIPE: the guardian is gone.
-int guardian_add(struct guardian *g, enum undo_kind kind, int dirfd, const char *path, uint64_t *ret_ticket);
+// Synchronous: returns when the guardian has it. dirfd is passed along and path is relative to it
+// (never "..", no link is followed). -EINVAL, -ENAMETOOLONG; -ENOSPC: 64 are on the list; -EPIPE:
+// the guardian is gone.
+int guardian_add(struct guardian *g, enum undo_kind kind, int dirfd, const char *path,
+                 uint64_t *ret_ticket);
 int guardian_done(struct guardian *g, uint64_t ticket);
-// The same act without a guardian, for whoever undoes its own. 0 also if it is undone already. Waits up to 4 s for a
-// cgroup to be empty.
+// The same act without a guardian, for whoever undoes its own. 0 also if it is undone already.
+// Waits up to 4 s for a cgroup to be empty.
 int guardian_undo_now(enum undo_kind kind, int dirfd, const char *path);

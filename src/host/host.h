@@ -1,12 +1,13 @@
-// host: every path outside ourselves, relative to dirfds (--host-root), clocks, and what this kernel can do, found
-// by trying.
+// host: every path outside ourselves, relative to dirfds (--host-root), clocks, and what this
+// kernel can do, found by trying.
 #pragma once
 
 #include "base/base.h"
 
 struct host; // opened once, immutable after
 
-// root: "/" or where the host's root is mounted. The caller owns *ret. -ENOENT where root isn't a folder.
+// root: "/" or where the host's root is mounted. The caller owns *ret. -ENOENT where root isn't a
+// folder.
 int host_open(const char *root, struct host **ret, struct error *err);
 void host_close(struct host *h);
 void host_closep(struct host **h);
@@ -16,29 +17,43 @@ int host_proc_fd(const struct host *h);
 int host_cgroup2_fd(const struct host *h);           // -1: no cgroup v2 tree is mounted
 const char *host_cgroup2_path(const struct host *h); // "/sys/fs/cgroup/unified"; NULL: none
 bool host_cgroup_hybrid(const struct host *h);       // v1 controllers beside the v2 tree
-const char *host_id(const struct host *h);   // 32 hex digits: machine-id hashed, so that it isn't given away
+const char *
+host_id(const struct host *h); // 32 hex digits: machine-id hashed, so that it isn't given away
 const char *host_boot_id(const struct host *h); // 32 hex digits
 const char *host_name(const struct host *h);
 const char *host_kernel(const struct host *h); // release
 
-// Opens path (absolute, as the host sees it) for reading below the host root; only a regular file, never a link in
-// the last component, never waits (FIFO). Fails with -ELOOP, -ENXIO, -EFBIG (> max_bytes; 0: any size).
+// Opens path (absolute, as the host sees it) for reading below the host root; only a regular file,
+// never a link in the last component, never waits (FIFO). Fails with -ELOOP, -ENXIO, -EFBIG (>
+// max_bytes; 0: any size).
 int host_open_file(const struct host *h, struct str path, uint64_t max_bytes);
 int host_open_dir(const struct host *h, struct str path);
-// Whole file into b, at most max bytes (-EFBIG). name is one of ours or of the kernel's (no link is followed in its
-// last component).
+// Whole file into b, at most max bytes (-EFBIG). name is one of ours or of the kernel's (no link is
+// followed in its last component).
 int host_read_file(int dirfd, const char *name, size_t max, struct buf *b);
 
 struct boot_ns host_boot_now(void);
 struct wall_ns host_wall_now(void);
 
-// What this kernel can do. Each is found by trying, once; `why` says what refused. (CAP_BPF_LOAD isn't called
-// CAP_BPF because <linux/capability.h> has a macro of that name.)
+// What this kernel can do. Each is found by trying, once; `why` says what refused. (CAP_BPF_LOAD
+// isn't called CAP_BPF because <linux/capability.h> has a macro of that name.)
 enum cap_id {
     CAP_ROOT_INIT_NS, // root in the initial user and pid namespace
-    CAP_BTF, CAP_BPF_LOAD, CAP_TRACING /* tp_btf */, CAP_RINGBUF, CAP_FENTRY, CAP_LSM, CAP_ITER_TASK,
-    CAP_SEND_SIGNAL, CAP_CGROUP2, CAP_CGROUP_SOCK /* cgroup/connect4 */, CAP_FREEZE, CAP_BPFFS,
-    CAP_TASK_STORAGE, CAP_BPF_LOOP, CAP_ID_MAX
+    CAP_BTF,
+    CAP_BPF_LOAD,
+    CAP_TRACING /* tp_btf */,
+    CAP_RINGBUF,
+    CAP_FENTRY,
+    CAP_LSM,
+    CAP_ITER_TASK,
+    CAP_SEND_SIGNAL,
+    CAP_CGROUP2,
+    CAP_CGROUP_SOCK /* cgroup/connect4 */,
+    CAP_FREEZE,
+    CAP_BPFFS,
+    CAP_TASK_STORAGE,
+    CAP_BPF_LOOP,
+    CAP_ID_MAX
 };
 struct cap {
     const char *name;

@@ -1,5 +1,6 @@
-// model: what the parts say to each other. event, identity, finding, incident, decision, row, outcome, entry;
-// their ids; the tables of kinds, calls and fields; the segment codec. Types and tables, no logic.
+// model: what the parts say to each other. event, identity, finding, incident, decision, row,
+// outcome, entry; their ids; the tables of kinds, calls and fields; the segment codec. Types and
+// tables, no logic.
 #pragma once
 
 #include "base/base.h"
@@ -25,7 +26,8 @@ extern const size_t model_kinds_n;
 const struct kind_row *kind_row(uint16_t kind); // NULL: unknown
 const struct kind_row *kind_by_name(struct str name);
 
-// System calls that records name (abi.h enum bh_call): Falco's evt.type, and the kind that carries them.
+// System calls that records name (abi.h enum bh_call): Falco's evt.type, and the kind that carries
+// them.
 struct call_row {
     uint8_t call;
     const char *name;
@@ -34,7 +36,8 @@ struct call_row {
 extern const struct call_row model_calls[];
 extern const size_t model_calls_n;
 const char *call_name(uint8_t call); // "" for none
-// evt.type of a record: its call's name, or for kinds without one (clone, procexit, …) the kind's Falco name.
+// evt.type of a record: its call's name, or for kinds without one (clone, procexit, …) the kind's
+// Falco name.
 struct str event_type_name(const struct bh_rec *rec);
 
 enum field_type {
@@ -42,12 +45,12 @@ enum field_type {
     FIELD_I64,
     FIELD_U64,
     FIELD_BOOL,
-    FIELD_IP,     // value: 4 or 16 bytes
-    FIELD_NET,    // filter only: compared with networks
+    FIELD_IP,  // value: 4 or 16 bytes
+    FIELD_NET, // filter only: compared with networks
     FIELD_PORT,
-    FIELD_TIME,   // ns since 1970
+    FIELD_TIME,     // ns since 1970
     FIELD_DURATION, // ns
-    FIELD_STRINGS, // a list of strings
+    FIELD_STRINGS,  // a list of strings
     FIELD_TYPE_MAX
 };
 // How long a field's value stays the same (DESIGN 11).
@@ -61,9 +64,10 @@ struct field_row {
     const char *name; // Falco's where Falco has it
     enum field_type type;
     enum field_stability stability;
-    uint8_t argument;  // 0 none, 1 may have [arg], 2 must have
-    bool suggested;    // appended to outputs (container.*, k8s.*)
-    struct bh_kind_set kinds; // set at start-up from `domains`; which kinds it can be non-null on. all zero = all
+    uint8_t argument; // 0 none, 1 may have [arg], 2 must have
+    bool suggested;   // appended to outputs (container.*, k8s.*)
+    struct bh_kind_set
+        kinds; // set at start-up from `domains`; which kinds it can be non-null on. all zero = all
     const char *text;
 };
 extern const struct field_row model_fields[]; // sorted by name
@@ -100,18 +104,23 @@ static inline struct str rec_str(const struct bh_rec *rec, struct bh_span s)
         return STR_NULL;
     return (struct str){(const char *)rec + s.off, s.len};
 }
-// Is this a well-formed record within `avail` bytes: size, alignment, version, its kind's fixed part, its spans?
-// 0 or -EBADMSG. Everything that reads captures, segments and rings asks this first.
+// Is this a well-formed record within `avail` bytes: size, alignment, version, its kind's fixed
+// part, its spans? 0 or -EBADMSG. Everything that reads captures, segments and rings asks this
+// first.
 int rec_check(const struct bh_rec *rec, size_t avail);
-// The header only: a record of a kind that this version doesn't know can be stepped over when this holds.
+// The header only: a record of a kind that this version doesn't know can be stepped over when this
+// holds.
 int rec_check_head(const struct bh_rec *rec, size_t avail);
 // The text of a BH_FACT, BH_GENERATION, BH_OPERATOR, BH_OUTCOME, BH_EVICT, BH_COVERAGE record.
 struct str rec_text(const struct bh_rec *rec);
 // Makes such a record in b (resets b). header.time and container are the caller's.
-void rec_make_text(struct buf *b, uint16_t kind, uint64_t time, uint32_t container, uint32_t what, struct str text);
+void rec_make_text(struct buf *b, uint16_t kind, uint64_t time, uint32_t container, uint32_t what,
+                   struct str text);
 // Any other record with a fixed part and no strings.
-void rec_make(struct buf *b, uint16_t kind, uint64_t time, uint32_t container, const void *fixed, size_t size);
-// One line of JSON with everything in a record: for `events --raw`, dumps and tests. Not the alert format.
+void rec_make(struct buf *b, uint16_t kind, uint64_t time, uint32_t container, const void *fixed,
+              size_t size);
+// One line of JSON with everything in a record: for `events --raw`, dumps and tests. Not the alert
+// format.
 void rec_json(struct json *j, const struct bh_rec *rec);
 
 // ── identity ─────────────────────────────────────────────────────────────────────────────────
@@ -129,18 +138,18 @@ struct mount_fact {
     bool read_only;
 };
 struct facts {
-    uint32_t version;      // 0: nothing known yet
-    const char *source;    // "bundle", "runtime state", …: ranked
+    uint32_t version;   // 0: nothing known yet
+    const char *source; // "bundle", "runtime state", …: ranked
     struct str name, image, workload, runtime;
     struct label *labels;
     size_t labels_n;
     struct mount_fact *mounts;
     size_t mounts_n;
-    struct str rootfs;     // host path
+    struct str rootfs; // host path
     struct str hostname;
     enum tri privileged, host_pid, host_net, host_ipc, readonly_root, terminal;
     uint32_t uid, gid;
-    struct str problem;    // why the facts could not be read, empty if they could
+    struct str problem; // why the facts could not be read, empty if they could
 };
 struct container {
     uint32_t number; // 0: the host
@@ -149,13 +158,14 @@ struct container {
     struct str cgroup_path; // in the v2 tree
     struct str id;          // container id as the runtime says; "host" for the host
     struct str bundle;      // caller's cwd at cgroup_mkdir
-    uint64_t created, first_exec, gone; // boot ns, 0 = not (yet). first_exec: its own first program, not the runtime's
-    uint64_t known;         // when the first facts arrived
+    uint64_t created, first_exec,
+        gone;       // boot ns, 0 = not (yet). first_exec: its own first program, not the runtime's
+    uint64_t known; // when the first facts arrived
     uint8_t level;
     uint32_t host_mnt_ns;
-    bool host_mnt; // it shares that one
+    bool host_mnt;             // it shares that one
     const struct facts *facts; // never NULL; version 0 when nothing is known
-    bool lossy;             // a loss since the last seal could have touched it
+    bool lossy;                // a loss since the last seal could have touched it
 };
 
 // One image of a process: what it is between two execs.
@@ -175,9 +185,9 @@ struct image {
 };
 struct process {
     uint32_t tgid, vpid;
-    uint64_t start; // boot ns, start_boottime: with tgid it is unique
+    uint64_t start;                // boot ns, start_boottime: with tgid it is unique
     uint64_t forked_ns, exited_ns; // 0: unknown / still there
-    struct process *parent; // NULL: unknown or none
+    struct process *parent;        // NULL: unknown or none
     uint32_t ppid;
     uint32_t container;
     const struct image *image;    // of now
@@ -193,35 +203,45 @@ struct event {
     uint64_t number;                   // of the shard, from 1
     struct {
         uint64_t segment, offset;
-    } at;                              // where the recorder put it
+    } at; // where the recorder put it
 };
 
 // ── finding ──────────────────────────────────────────────────────────────────────────────────
 
 enum severity { // Falco's priorities, highest first
-    SEVERITY_EMERGENCY = 0, SEVERITY_ALERT, SEVERITY_CRITICAL, SEVERITY_ERROR,
-    SEVERITY_WARNING, SEVERITY_NOTICE, SEVERITY_INFORMATIONAL, SEVERITY_DEBUG,
-    SEVERITY_MAX, SEVERITY_INVALID = -22
+    SEVERITY_EMERGENCY = 0,
+    SEVERITY_ALERT,
+    SEVERITY_CRITICAL,
+    SEVERITY_ERROR,
+    SEVERITY_WARNING,
+    SEVERITY_NOTICE,
+    SEVERITY_INFORMATIONAL,
+    SEVERITY_DEBUG,
+    SEVERITY_MAX,
+    SEVERITY_INVALID = -22
 };
 const char *severity_name(enum severity s); // "Informational"
-int severity_parse(struct str s); // any case; "INFO"; SEVERITY_INVALID
+int severity_parse(struct str s);           // any case; "INFO"; SEVERITY_INVALID
 
 struct finding_field {
     struct str key;
     enum field_type type;
     bool null;
-    struct str text;  // as Falco prints it
-    uint64_t number;  // I64, U64, BOOL, TIME, DURATION, PORT
+    struct str text;         // as Falco prints it
+    uint64_t number;         // I64, U64, BOOL, TIME, DURATION, PORT
     const struct str *items; // STRINGS: the list itself; NULL: text is all there is
     size_t items_n;
 };
-// An object that findings can share across processes and containers. Whoever fills it sets the two flags only where
-// it knows: correlate joins attacks by what was written, never by a file of the image that everybody opens.
+// An object that findings can share across processes and containers. Whoever fills it sets the two
+// flags only where it knows: correlate joins attacks by what was written, never by a file of the
+// image that everybody opens.
 struct object_ref {
     uint64_t dev, ino;
     struct str path;
-    bool written; // this act opened a regular file for writing (O_WRONLY, O_RDWR, O_TRUNC) or made it (O_CREAT, created)
-    bool foreign; // known to be no part of an image: overlay's upper layer, a memfd, unlinked (BH_FILE_UPPER, _MEMFD, _UNLINKED)
+    bool written; // this act opened a regular file for writing (O_WRONLY, O_RDWR, O_TRUNC) or made
+                  // it (O_CREAT, created)
+    bool foreign; // known to be no part of an image: overlay's upper layer, a memfd, unlinked
+                  // (BH_FILE_UPPER, _MEMFD, _UNLINKED)
 };
 enum { MAX_FINDING_FIELDS = 64, MAX_LINEAGE = 16, MAX_OBJECTS = 4 };
 struct lineage_step { // a process of the chain, the acting one first
@@ -234,7 +254,7 @@ struct finding {
     const char *detector; // "rule", "policy", "loss", …
     struct str rule;      // name
     enum severity severity;
-    double confidence;    // 0..1
+    double confidence; // 0..1
     struct boot_ns time;
     struct wall_ns wall;
     uint64_t generation;
@@ -242,8 +262,8 @@ struct finding {
     struct str container_id, container_name, image_name, workload;
     uint32_t tgid;
     uint64_t start, exec, lineage;
-    struct str output;  // message without time and priority
-    struct str source;  // "syscall"
+    struct str output;   // message without time and priority
+    struct str source;   // "syscall"
     struct str hostname; // of the machine that it happened on
     const struct str *tags;
     size_t tags_n;
@@ -253,24 +273,32 @@ struct finding {
     size_t chain_n;
     struct object_ref objects[MAX_OBJECTS];
     size_t objects_n;
-    uint16_t kind;      // of the event
+    uint16_t kind; // of the event
     uint8_t truth;
-    uint32_t flags;     // record's flags
-    bool lossy;         // a loss could have spoilt it
-    uint64_t row;       // the row that was met (verdicts), 0: none
-    uint8_t effect;     // enum bh_effect
+    uint32_t flags; // record's flags
+    bool lossy;     // a loss could have spoilt it
+    uint64_t row;   // the row that was met (verdicts), 0: none
+    uint8_t effect; // enum bh_effect
     uint32_t shard;
     uint64_t segment, offset; // evidence
 };
-void finding_json(struct json *j, const struct finding *f); // one object; keys are stable (docs/formats/finding.md)
-void finding_field_json(struct json *j, const struct finding_field *f); // key and typed value, into an object
+void finding_json(struct json *j,
+                  const struct finding *f); // one object; keys are stable (docs/formats/finding.md)
+void finding_field_json(struct json *j,
+                        const struct finding_field *f); // key and typed value, into an object
 struct id finding_id(const struct finding *f); // from rule, container, process, time, evidence
 // Deep copy into an arena; NULL without memory.
 struct finding *finding_copy(struct arena *a, const struct finding *f);
 
 // ── incident ─────────────────────────────────────────────────────────────────────────────────
 
-enum incident_state { INCIDENT_OPEN, INCIDENT_CONFIRMED, INCIDENT_DISMISSED, INCIDENT_CLOSED, INCIDENT_STATE_MAX };
+enum incident_state {
+    INCIDENT_OPEN,
+    INCIDENT_CONFIRMED,
+    INCIDENT_DISMISSED,
+    INCIDENT_CLOSED,
+    INCIDENT_STATE_MAX
+};
 const char *incident_state_name(enum incident_state s);
 struct timeline_entry {
     struct wall_ns wall;
@@ -284,9 +312,9 @@ struct timeline_entry {
     struct str chain;      // the acting process and its ancestors by name: "nc ← sh ← nginx"
 };
 struct incident {
-    struct id id;      // of its first finding
-    uint64_t number;   // 1, 2, … on this host
-    uint64_t version;  // grows with each change
+    struct id id;     // of its first finding
+    uint64_t number;  // 1, 2, … on this host
+    uint64_t version; // grows with each change
     enum incident_state state;
     enum severity severity; // highest of its findings
     double confidence;      // combined: 1 − ∏(1 − c) over distinct rules
@@ -301,15 +329,26 @@ struct incident {
     uint64_t findings_total; // more than the timeline keeps
     const struct str *tags;
     size_t tags_n;
-    const char *joined_by; // why the last finding belongs: "first", "lineage", "shared file", … (docs/formats/incident.md)
+    const char *joined_by; // why the last finding belongs: "first", "lineage", "shared file", …
+                           // (docs/formats/incident.md)
     bool lossy;
-    uint64_t merged_into;  // number of the older incident that took this one in; 0: none
+    uint64_t merged_into; // number of the older incident that took this one in; 0: none
 };
 void incident_json(struct json *j, const struct incident *i);
 
 // ── decision ─────────────────────────────────────────────────────────────────────────────────
 
-enum step { STEP_RECORD, STEP_ALERT, STEP_WATCH, STEP_THROTTLE, STEP_ISOLATE, STEP_FREEZE, STEP_KILL, STEP_MAX, STEP_INVALID = -22 };
+enum step {
+    STEP_RECORD,
+    STEP_ALERT,
+    STEP_WATCH,
+    STEP_THROTTLE,
+    STEP_ISOLATE,
+    STEP_FREEZE,
+    STEP_KILL,
+    STEP_MAX,
+    STEP_INVALID = -22
+};
 const char *step_name(enum step s);
 struct decision {
     struct id id;
@@ -334,23 +373,25 @@ enum row_owner { OWNER_POLICY, OWNER_INCIDENT, OWNER_OPERATOR, OWNER_MAX };
 enum row_change { ROW_ADDED, ROW_CHANGED, ROW_REMOVED, ROW_EXPIRED };
 enum { ROW_ANY_CONTAINER = UINT32_MAX };
 struct row {
-    uint64_t number;     // made from the id (40 bits): the same row has the same number after a restart
-    struct id id;        // hash of owner, kind, subject, object
+    uint64_t number; // made from the id (40 bits): the same row has the same number after a restart
+    struct id id;    // hash of owner, kind, subject, object
     enum row_kind kind;
     enum row_mode mode;
     enum row_owner owner;
     struct str owner_name; // policy's name, incident id, operator
     struct str where;      // "policies.d/x.yaml:12"
     struct str reason;
-    int32_t priority;      // higher wins
-    uint32_t container;    // subject; ROW_ANY_CONTAINER
+    int32_t priority;   // higher wins
+    uint32_t container; // subject; ROW_ANY_CONTAINER
     struct str container_id;
     enum bh_object object; // ROW_EXEC
     struct str path;
-    uint64_t dev, ino, ctime; // ctime: of BH_OBJECT_INODE, ns; of BH_OBJECT_NOT_IN_IMAGE when the container was made, boot ns
-    bool spare_runtime;    // ROW_EXEC: lets pass what still is the container's runtime (BH_ROW_SPARE_RUNTIME)
-    uint8_t level;         // ROW_LEVEL
-    uint64_t since, until; // boot ns; until 0: while its owner wants it
+    uint64_t dev, ino, ctime; // ctime: of BH_OBJECT_INODE, ns; of BH_OBJECT_NOT_IN_IMAGE when the
+                              // container was made, boot ns
+    bool spare_runtime;       // ROW_EXEC: lets pass what still is the container's runtime
+                              // (BH_ROW_SPARE_RUNTIME)
+    uint8_t level;            // ROW_LEVEL
+    uint64_t since, until;    // boot ns; until 0: while its owner wants it
     uint64_t generation;
 };
 const char *row_kind_name(enum row_kind k);
@@ -358,7 +399,8 @@ const char *row_mode_name(enum row_mode m);
 const char *row_owner_name(enum row_owner o);
 const char *object_name(enum bh_object o); // "path", "notInImage", …
 const char *action_name(enum bh_action a);
-const char *effect_name(enum bh_effect e); // "refused", "killed-before", "killed-after", "would-refuse"
+const char *
+effect_name(enum bh_effect e); // "refused", "killed-before", "killed-after", "would-refuse"
 const char *truth_name(enum bh_truth t);
 const char *storm_cause_name(enum bh_storm_cause c);
 const char *ring_name(enum bh_ring r);
@@ -366,15 +408,21 @@ const char *row_change_name(enum row_change c);
 void row_json(struct json *j, const struct row *r, enum row_change change, uint64_t time);
 
 // What the reconciler did with a row, read back from the kernel.
-enum outcome_state { OUTCOME_IN_FORCE, OUTCOME_GONE, OUTCOME_FAILED, OUTCOME_LOST /* read back: not what we wrote */, OUTCOME_STATE_MAX };
+enum outcome_state {
+    OUTCOME_IN_FORCE,
+    OUTCOME_GONE,
+    OUTCOME_FAILED,
+    OUTCOME_LOST /* read back: not what we wrote */,
+    OUTCOME_STATE_MAX
+};
 struct outcome {
     uint64_t row;
     struct id row_id;
     enum outcome_state state;
-    const char *tier;   // "lsm", "signal", "map"
+    const char *tier;      // "lsm", "signal", "map"
     enum bh_effect effect; // what the tier does when the row is met; proven by the self-proof
-    bool enforced;      // true only where the self-proof saw it refused
-    int error;          // negative errno
+    bool enforced;         // true only where the self-proof saw it refused
+    int error;             // negative errno
     struct str message;
 };
 const char *outcome_state_name(enum outcome_state s);
@@ -383,25 +431,36 @@ void outcome_json(struct json *j, const struct outcome *o);
 // ── ledger entries ───────────────────────────────────────────────────────────────────────────
 
 enum entry_kind {
-    ENTRY_FINDING = 1, ENTRY_INCIDENT, ENTRY_DECISION, ENTRY_ROW, ENTRY_OUTCOME, ENTRY_GENERATION,
-    ENTRY_OPERATOR, ENTRY_SEGMENT, ENTRY_LOSS, ENTRY_KEY, ENTRY_START, ENTRY_STOP,
+    ENTRY_FINDING = 1,
+    ENTRY_INCIDENT,
+    ENTRY_DECISION,
+    ENTRY_ROW,
+    ENTRY_OUTCOME,
+    ENTRY_GENERATION,
+    ENTRY_OPERATOR,
+    ENTRY_SEGMENT,
+    ENTRY_LOSS,
+    ENTRY_KEY,
+    ENTRY_START,
+    ENTRY_STOP,
     ENTRY_DROP, // retention took the payloads before an index
     ENTRY_KIND_MAX
 };
 const char *entry_kind_name(enum entry_kind k);
 
 // ── segments: captures, the recorder and the store share one codec ───────────────────────────
-// docs/formats/segment.md. A segment is a head (magic, version, JSON with the writer's tables, host, boot,
-// clock offset, coverage at its start), records back to back, and a foot (count, coverage, SHA-256 of all before).
+// docs/formats/segment.md. A segment is a head (magic, version, JSON with the writer's tables,
+// host, boot, clock offset, coverage at its start), records back to back, and a foot (count,
+// coverage, SHA-256 of all before).
 #define SEGMENT_MAGIC "BHSEG\r\n\032"
 enum { SEGMENT_VERSION = 1 };
 struct segment_info {
-    struct str host;         // host id
-    struct str boot;         // boot id
+    struct str host;          // host id
+    struct str boot;          // boot id
     uint64_t wall_minus_boot; // ns: wall = boot + this, at the start
     uint32_t shards;
     uint32_t abi;
-    struct str extra;        // JSON object: coverage and whatever the writer knows; "{}" if none
+    struct str extra; // JSON object: coverage and whatever the writer knows; "{}" if none
 };
 // Appends the head to b.
 void segment_head(struct buf *b, const struct segment_info *info);
@@ -411,7 +470,7 @@ enum { SEGMENT_FOOT_FIXED = 64 };
 // Reading. Bytes must stay; strings point into them or into *arena.
 struct segment_reader {
     const uint8_t *bytes;
-    size_t len, at;      // at: next record
+    size_t len, at; // at: next record
     struct segment_info info;
     bool closed;         // a foot was seen: complete
     uint64_t records;    // read so far
@@ -420,15 +479,18 @@ struct segment_reader {
     struct str coverage; // from the foot
     bool hash_ok;        // the foot's hashes hold
 };
-// 0, -EBADMSG (not a segment or broken), -EPROTONOSUPPORT (newer version), -EINVAL (bytes not aligned to 8).
-int segment_open(struct segment_reader *r, const void *bytes, size_t len, struct arena *arena, struct error *err);
-// 1: *ret is the next record, 0: end, -EBADMSG: broken here (r->at says where). Kinds from a newer writer are
-// stepped over and counted.
+// 0, -EBADMSG (not a segment or broken), -EPROTONOSUPPORT (newer version), -EINVAL (bytes not
+// aligned to 8).
+int segment_open(struct segment_reader *r, const void *bytes, size_t len, struct arena *arena,
+                 struct error *err);
+// 1: *ret is the next record, 0: end, -EBADMSG: broken here (r->at says where). Kinds from a newer
+// writer are stepped over and counted.
 int segment_next(struct segment_reader *r, const struct bh_rec **ret);
 
 // ── interest: what loaded documents need the kernel to send ──────────────────────────────────
 struct interest {
-    struct bh_kind_set host, containers; // kinds wanted of the host and plain cgroups; of containers
+    struct bh_kind_set host,
+        containers; // kinds wanted of the host and plain cgroups; of containers
 };
 // The kinds that identity needs, whatever is loaded (exec, fork, exit, cgroups).
 void interest_base(struct interest *i);

@@ -9,10 +9,14 @@ static const struct shape {
     uint16_t kind, fixed;
     uint16_t spans[6]; // offsets from the record's start; 0: no more
 } shapes[] = {
-    {BH_EXEC, sizeof(struct bh_exec),
-     {SPAN(bh_exec, path), SPAN(bh_exec, args), SPAN(bh_exec, cwd), SPAN(bh_exec, comm), SPAN(bh_exec, name), SPAN(bh_exec, interp)}},
-    {BH_TASK, sizeof(struct bh_exec),
-     {SPAN(bh_exec, path), SPAN(bh_exec, args), SPAN(bh_exec, cwd), SPAN(bh_exec, comm), SPAN(bh_exec, name), SPAN(bh_exec, interp)}},
+    {BH_EXEC,
+     sizeof(struct bh_exec),
+     {SPAN(bh_exec, path), SPAN(bh_exec, args), SPAN(bh_exec, cwd), SPAN(bh_exec, comm),
+      SPAN(bh_exec, name), SPAN(bh_exec, interp)}},
+    {BH_TASK,
+     sizeof(struct bh_exec),
+     {SPAN(bh_exec, path), SPAN(bh_exec, args), SPAN(bh_exec, cwd), SPAN(bh_exec, comm),
+      SPAN(bh_exec, name), SPAN(bh_exec, interp)}},
     {BH_FORK, sizeof(struct bh_fork), {0}},
     {BH_EXIT, sizeof(struct bh_exit), {0}},
     {BH_MEMFD, sizeof(struct bh_memfd), {SPAN(bh_memfd, name)}},
@@ -24,7 +28,9 @@ static const struct shape {
     {BH_UDP_SEND, sizeof(struct bh_net), {0}},
     {BH_CRED, sizeof(struct bh_cred_change), {0}},
     {BH_NAMESPACE, sizeof(struct bh_ns_change), {0}},
-    {BH_MOUNT, sizeof(struct bh_mount), {SPAN(bh_mount, source), SPAN(bh_mount, target), SPAN(bh_mount, fstype)}},
+    {BH_MOUNT,
+     sizeof(struct bh_mount),
+     {SPAN(bh_mount, source), SPAN(bh_mount, target), SPAN(bh_mount, fstype)}},
     {BH_CGROUP_MAKE, sizeof(struct bh_cgroup), {SPAN(bh_cgroup, path), SPAN(bh_cgroup, cwd)}},
     {BH_CGROUP_ATTACH, sizeof(struct bh_cgroup), {SPAN(bh_cgroup, path), SPAN(bh_cgroup, cwd)}},
     {BH_CGROUP_REMOVE, sizeof(struct bh_cgroup), {SPAN(bh_cgroup, path), SPAN(bh_cgroup, cwd)}},
@@ -68,7 +74,8 @@ int rec_check(const struct bh_rec *rec, size_t avail)
         for (size_t s = 0; s < ARRAY_SIZE(shapes[i].spans) && shapes[i].spans[s]; s++) {
             struct bh_span span;
             memcpy(&span, (const char *)rec + shapes[i].spans[s], sizeof(span));
-            if (span.len && (span.off < sizeof(*rec) + shapes[i].fixed || (uint32_t)span.off + span.len > rec->size))
+            if (span.len && (span.off < sizeof(*rec) + shapes[i].fixed ||
+                             (uint32_t)span.off + span.len > rec->size))
                 return -EBADMSG;
         }
         return 0;
@@ -94,8 +101,12 @@ static void make(struct buf *b, uint16_t kind, uint64_t time, uint32_t container
         b->failed = true;
         return;
     }
-    struct bh_rec head = {.kind = kind, .version = BH_ABI_VERSION, .size = (uint32_t)padded,
-                          .ring = BH_RING_NONE, .truth = BH_TRUTH_AGENT, .time = time,
+    struct bh_rec head = {.kind = kind,
+                          .version = BH_ABI_VERSION,
+                          .size = (uint32_t)padded,
+                          .ring = BH_RING_NONE,
+                          .truth = BH_TRUTH_AGENT,
+                          .time = time,
                           .container = container};
     buf_add(b, &head, sizeof(head));
     buf_add(b, fixed, size);
@@ -103,14 +114,16 @@ static void make(struct buf *b, uint16_t kind, uint64_t time, uint32_t container
     buf_add(b, zeros, padded - total);
 }
 
-void rec_make_text(struct buf *b, uint16_t kind, uint64_t time, uint32_t container, uint32_t what, struct str text)
+void rec_make_text(struct buf *b, uint16_t kind, uint64_t time, uint32_t container, uint32_t what,
+                   struct str text)
 {
     struct bh_text t = {(uint32_t)text.len, what};
     INVARIANT(is_text(kind) && text.len <= UINT32_MAX - 1024);
     make(b, kind, time, container, &t, sizeof(t), text);
 }
 
-void rec_make(struct buf *b, uint16_t kind, uint64_t time, uint32_t container, const void *fixed, size_t size)
+void rec_make(struct buf *b, uint16_t kind, uint64_t time, uint32_t container, const void *fixed,
+              size_t size)
 {
     make(b, kind, time, container, fixed, size, STR_NULL);
 }

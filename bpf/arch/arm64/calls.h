@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* arm64 and 32-bit arm system-call numbers; see bpf/arch/calls.h. No guard: it is included where CALL is defined. */
+/* arm64 and 32-bit arm system-call numbers; see bpf/arch/calls.h. No guard: it is included where
+ * CALL is defined. */
 CALL(OPEN, -1, 5)
 CALL(OPENAT, 56, 322)
 CALL(OPENAT2, 437, 437)

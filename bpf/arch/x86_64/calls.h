@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* x86-64 and i386 system-call numbers; see bpf/arch/calls.h. No guard: it is included where CALL is defined. */
+/* x86-64 and i386 system-call numbers; see bpf/arch/calls.h. No guard: it is included where CALL is
+ * defined. */
 CALL(OPEN, 2, 5)
 CALL(OPENAT, 257, 295)
 CALL(OPENAT2, 437, 437)

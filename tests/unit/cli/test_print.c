@@ -76,7 +76,7 @@ static void test_incidents_and_one_of_them(void **state)
         "{\"incidents\":[{\"number\":3,\"state\":\"open\",\"severity\":\"Critical\",\"confidence\":"
         "0.99,\"findings\":4,"
         "\"title\":\"" HOSTILE "\",\"last\":\"2026-11-24T12:00:00.123456789Z\",\"containers\":[{"
-                               "\"number\":1,\"id\":\"0123456789abcdef\"},"
+        "\"number\":1,\"id\":\"0123456789abcdef\"},"
         "{\"number\":2,\"id\":\"b\"}]}]}";
     static const char one[] = "{\"incident\":{\"number\":3,\"state\":\"open\",\"severity\":"
                               "\"Critical\",\"confidence\":0.99},"
@@ -143,7 +143,7 @@ static void test_why_says_what_was_not_watched(void **state)
 {
     static const char nothing[] =
         "{\"what\":\"/x" HOSTILE "\",\"kind\":\"path\",\"answers\":[],\"in_force\":[],\"not_"
-                                 "watched\":[\"accept\",\"memfd\"]}";
+        "watched\":[\"accept\",\"memfd\"]}";
     static const char something[] =
         "{\"what\":\"web\",\"kind\":\"container\",\"answers\":[{\"time\":\"2026-11-24T12:00:00."
         "123456789Z\",\"text\":\"exec refused " HOSTILE

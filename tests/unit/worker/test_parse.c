@@ -296,14 +296,15 @@ static void too_much_is_left_out(void **state)
 
 static void runtimes_state(void **state)
 {
-    json_t *j = parsed(worker_parse_state,
-                       STR("{\"id\":\"web1\",\"init_process_pid\":4242,\"config\":{\"rootfs\":\"/b/"
-                           "shop/rootfs\",\"hostname\":\"h\","
-                           "\"readonlyfs\":true,\"labels\":[\"bulkhead.io/"
-                           "label.tier=front=x\",\"bundle=/b/shop\",\"odd\"],"
-                           "\"namespaces\":[{\"type\":\"NEWPID\",\"path\":\"\"},{\"type\":"
-                           "\"NEWNS\",\"path\":\"\"}]}}"),
-                       "{\"container\":5,\"id\":\"\",\"bundle\":\"\"}"); // an empty word says nothing
+    json_t *j =
+        parsed(worker_parse_state,
+               STR("{\"id\":\"web1\",\"init_process_pid\":4242,\"config\":{\"rootfs\":\"/b/"
+                   "shop/rootfs\",\"hostname\":\"h\","
+                   "\"readonlyfs\":true,\"labels\":[\"bulkhead.io/"
+                   "label.tier=front=x\",\"bundle=/b/shop\",\"odd\"],"
+                   "\"namespaces\":[{\"type\":\"NEWPID\",\"path\":\"\"},{\"type\":"
+                   "\"NEWNS\",\"path\":\"\"}]}}"),
+               "{\"container\":5,\"id\":\"\",\"bundle\":\"\"}"); // an empty word says nothing
     assert_string_equal(s(j, "problem"), "");
     assert_string_equal(s(j, "source"), "runtime state");
     assert_string_equal(s(j, "runtime"), "runc");
