@@ -155,8 +155,9 @@ struct bh_file {
     bh_u32 flags; /* BH_FILE_… */
     bh_u64 mnt_id;
 };
-#define BH_FILE_MEMFD   (1u << 0)
-#define BH_FILE_OVERLAY (1u << 1)  /* lies on an overlay; UPPER and LOWER are only meaningful then \
+#define BH_FILE_MEMFD (1u << 0)
+#define BH_FILE_OVERLAY                                                                            \
+    (1u << 1)                      /* lies on an overlay; UPPER and LOWER are only meaningful then \
                                     */
 #define BH_FILE_UPPER    (1u << 2) /* overlay: has an upper dentry (written in this container) */
 #define BH_FILE_LOWER    (1u << 3) /* overlay: only in lower layers (came with the image) */

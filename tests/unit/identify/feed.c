@@ -1,3 +1,4 @@
+// Makes the records that identity is fed with in these tests.
 #include "feed.h"
 
 static void on_notice(void *ctx, const struct notice *n)
