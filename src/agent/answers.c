@@ -537,6 +537,7 @@ static void answer_findings(struct core *c, const struct control_request *r)
     for (size_t i = 0; i < MAX_FINDING_STREAMS; i++)
         if (!c->finding_streams[i]) {
             c->finding_streams[i] = r->client;
+            control_begin(c->control, r->client);
             return;
         }
     problem(c, r->client, 503, "busy", STR("too many readers of findings"), NULL);
@@ -549,6 +550,8 @@ static void answer_events(struct core *c, const struct control_request *r)
     if (result < 0)
         problem(c, r->client, result == -EINVAL ? 400 : 503, "filter", buf_view(&why),
                 result == -EINVAL ? "`bulkhead dump fields` lists the fields" : NULL);
+    else
+        control_begin(c->control, r->client); // from here on nothing is missed
 }
 
 static void answer_reload(struct core *c, const struct control_request *r)
