@@ -4,8 +4,10 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
-enum { CONNECT_MS = 5000, REPLY_MS = 35000 };
+enum { CONNECT_MS = 5000, CONNECT_TRIES = 20, REPLY_MS = 35000 };
 
 struct call {
     CURL *curl;
@@ -97,6 +99,21 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *cls)
     return take_lines(c, (struct str){bytes, len}) ? len : 0;
 }
 
+// Waits until somebody accepts connections there. The kernel's own wait for room in the listener's
+// backlog, and its own word on why not: curl connects without waiting, and takes a full backlog for
+// a refusal.
+static int wait_for_room(const char *address)
+{
+    const struct timeval patience = {CONNECT_MS / 1000, 0};
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(to.sun_path, sizeof(to.sun_path), "%s", address);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+        connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+        return -errno;
+    return 0;
+}
+
 // Turns until it is over, the caller has had enough, or stop_fd can be read.
 static CURLcode turn(struct call *c, CURLM *multi, int stop_fd)
 {
@@ -162,7 +179,9 @@ static int unreachable(const char *socket_path, int code, struct error *err)
                          "no agent answers on %s; start one with `bulkhead run`", socket_path);
     if (code == EACCES || code == EPERM)
         return error_set(err, -EACCES, "%s may not be used by this user; ask as root", socket_path);
-    if (code == 0 || code == ENOENT)
+    if (code == EAGAIN)
+        return error_set(err, -EAGAIN, "the agent at %s takes no more clients now", socket_path);
+    if (code == ENOENT || code == ENOTDIR)
         return error_set(
             err, -ENOENT,
             "there is no agent at %s; start one with `bulkhead run`, or name its --runtime-dir",
@@ -172,15 +191,11 @@ static int unreachable(const char *socket_path, int code, struct error *err)
 
 static int result(struct call *c, CURLcode code, const char *socket_path, struct error *err)
 {
-    long os_error = 0;
     curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->status);
-    curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &os_error);
     if (c->error == -EMSGSIZE)
         return error_set(err, c->error, "the agent's answer is too long");
     if (c->error)
         return error_set(err, c->error, "no memory for the agent's answer");
-    if (code == CURLE_COULDNT_CONNECT)
-        return unreachable(socket_path, (int)os_error, err);
     if (code == CURLE_OPERATION_TIMEDOUT)
         return error_set(err, -ETIMEDOUT, "the agent at %s does not answer", socket_path);
     // A stream that breaks off: the agent ended or lost patience; what came was given.
@@ -218,10 +233,17 @@ int control_follow(const char *socket_path, const char *method, const char *path
     if (!multi || !c.curl || !headers)
         r = error_set(err, -ENOMEM, "cannot set up the client");
     else {
+        r = 0;
         set_up(&c, method, address, url.ptr, body, headers, is_stream(method, path_and_query));
-        curl_multi_add_handle(multi, c.curl);
-        r = result(&c, turn(&c, multi, stop_fd), socket_path, err);
-        curl_multi_remove_handle(multi, c.curl);
+        CURLcode code = CURLE_COULDNT_CONNECT;
+        for (unsigned i = 0; code == CURLE_COULDNT_CONNECT && i < CONNECT_TRIES && r == 0; i++) {
+            curl_multi_add_handle(multi, c.curl);
+            code = turn(&c, multi, stop_fd);
+            curl_multi_remove_handle(multi, c.curl);
+            if (code == CURLE_COULDNT_CONNECT)
+                r = wait_for_room(address);
+        }
+        r = r < 0 ? unreachable(socket_path, -r, err) : result(&c, code, socket_path, err);
         if (r >= 0 && !c.stream && !c.left)
             (void)give(&c, buf_view(&c.body));
     }

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-enum { LISTEN_BACKLOG = 128 };
+enum { LISTEN_BACKLOG = 1024 };
 
 static int split(const char *path, char folder[4096], const char **ret_name, struct error *err)
 {
