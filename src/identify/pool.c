@@ -19,9 +19,9 @@ static int class_of(size_t size, uint8_t *ret)
         *ret = (uint8_t)((size - 1) / POOL_STEP);
         return 0;
     }
-    for (uint8_t c = POOL_SMALL; c < POOL_CLASSES; c++)
-        if (size <= pool_class_bytes(c)) {
-            *ret = c;
+    for (unsigned c = POOL_SMALL; c < POOL_CLASSES; c++)
+        if (size <= pool_class_bytes((uint8_t)c)) {
+            *ret = (uint8_t)c;
             return 0;
         }
     return -E2BIG;
