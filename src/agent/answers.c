@@ -80,8 +80,10 @@ static void answer_status(struct core *c, const struct control_request *r)
     struct line_stats line = {0};
     struct identify_stats who = {0};
     struct worker_stats worker = {0};
+    struct journal_state journal;
     uint64_t containers = 0, incidents = 0, rows = 0;
     enum bh_effect effect = BH_EFFECT_NONE;
+    journal_state(c->journal, &journal);
     sense_stats(c->sense, &sense);
     line_stats(c->line, &line);
     identify_stats(line_identify(c->line, 0), &who);
@@ -128,16 +130,22 @@ static void answer_status(struct core *c, const struct control_request *r)
     json_object_end(&j);
     json_key(&j, "ledger");
     json_object(&j);
-    json_ku64(&j, "size", ledger_size(c->ledger));
-    json_ku64(&j, "checkpointed", ledger_checkpointed(c->ledger));
-    json_kcstr(&j, "key", ledger_first_key(c->ledger));
+    json_ku64(&j, "size", journal.size);
+    json_ku64(&j, "checkpointed", journal.checkpointed);
+    json_ku64(&j, "waiting_bytes", journal.waiting);
+    json_ku64(&j, "lost", journal.lost);
+    json_kcstr(&j, "key", c->first_key);
     json_object_end(&j);
     json_kcstr(&j, "pin_dir", c->pin_dir);
     json_kcstr(&j, "sys_exit", sense_sys_exit_reason(c->sense));
     json_key(&j, "problems");
     json_array(&j);
-    if (c->ledger_problem[0])
-        json_cstr(&j, c->ledger_problem);
+    if (journal.problem[0])
+        json_cstr(&j, journal.problem);
+    if (journal.lost)
+        json_cstr(&j, "entries of the ledger were lost");
+    if (c->segment_problem[0])
+        json_cstr(&j, c->segment_problem);
     if (c->reload_problem[0])
         json_cstr(&j, c->reload_problem);
     if (line.findings_lost)

@@ -123,21 +123,6 @@ static void on_outcome_later(void *ctx, const struct outcome *o)
     core_input_text(c, BH_OUTCOME, 0, 0, buf_view(&c->text));
 }
 
-static void checkpoint(struct core *c, uint64_t now)
-{
-    struct error err = {0};
-    if (!ledger_dirty(c->ledger) || now - c->last_checkpoint < c->config.checkpoint_ns)
-        return;
-    c->last_checkpoint = now;
-    if (ledger_checkpoint(c->ledger, &err) < 0) {
-        if (c->ledger_failures++ == 0)
-            fprintf(stderr, "bulkhead: the ledger can't be made durable: %s\n", err.message);
-        snprintf(c->ledger_problem, sizeof(c->ledger_problem),
-                 "the ledger can't be made durable: %.200s", err.message);
-    } else
-        c->ledger_problem[0] = 0;
-}
-
 void core_tick(struct core *c)
 {
     uint64_t now = host_boot_now().ns;
@@ -279,9 +264,7 @@ int core_run(struct core *c, struct error *err)
         more = core_epochs(c);
         if (more < 0)
             return error_set(err, more, "a ring broke: %s", strerror(-more));
-        uint64_t now = host_boot_now().ns;
-        checkpoint(c, now);
-        if (c->end && now >= c->end)
+        if (c->end && host_boot_now().ns >= c->end)
             c->stopping = true;
     }
     core_tick(c);

@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "agent/facts.h"
+#include "agent/journal.h"
 #include "agent/memory.h"
 #include "agent/pump.h"
 #include "agent/streams.h"
@@ -44,7 +45,9 @@ struct core {
     struct sense *sense;
     struct interest base_interest; // of rules and documents
     struct reconcile *reconcile;
-    struct ledger *ledger;
+    struct ledger *ledger; // until the journal has it
+    struct journal *journal;
+    char *first_key;
     struct recorder *recorders[BH_MAX_SHARDS];
     struct capture *capture;
     struct streams *streams;
@@ -60,10 +63,10 @@ struct core {
     size_t held_back_n;
     uint64_t held_back_total, lost_total;
     int epoll_fd, signal_fd, timer_fd;
-    uint64_t started, end, last_sample, last_checkpoint, last_seal, api_restart;
+    uint64_t started, end, last_sample, last_seal, api_restart;
     uint64_t generation;
-    uint64_t ledger_failures, entries;
-    char ledger_problem[256], reload_problem[256];
+    uint64_t segment_failures;
+    char segment_problem[256], reload_problem[256];
     bool stopping, release, scan_done, rows_complete;
 };
 

@@ -11,20 +11,7 @@ static struct wall_ns wall_of(const struct core *c, uint64_t boot)
 
 void core_entry(struct core *c, enum entry_kind kind, struct str payload)
 {
-    struct error err = {0};
-    uint64_t index;
-    if (ledger_append(c->ledger, kind, wall_of(c, line_now(c->line)).ns, payload, &index, &err) ==
-        0) {
-        c->entries++;
-        c->ledger_problem[0] = 0;
-        return;
-    }
-    if (c->ledger_failures++ == 0)
-        fprintf(stderr,
-                "bulkhead: the ledger takes no more entries: %s; findings are still shown\n",
-                err.message);
-    snprintf(c->ledger_problem, sizeof(c->ledger_problem),
-             "the ledger takes no more entries: %.200s", err.message);
+    journal_add(c->journal, kind, wall_of(c, line_now(c->line)).ns, payload);
 }
 
 static void to_ledger(struct core *c, enum entry_kind kind)
@@ -110,6 +97,7 @@ static void on_generation(void *ctx, const struct generation *g)
     char id[ID_TEXT_MAX];
     c->config = g->documents->agent;
     c->generation = g->number;
+    journal_set_checkpoint(c->journal, c->config.checkpoint_ns);
     memset(&c->base_interest, 0, sizeof(c->base_interest));
     interest_base(&c->base_interest);
     ruleset_interest(g->rules, &c->base_interest);
@@ -223,8 +211,13 @@ void core_seal(struct core *c, uint64_t age_ns)
     for (unsigned i = 0; i < c->shards; i++) {
         struct cover_of of = {c, i};
         identify_containers(line_identify(c->line, i), cover, &of);
-        if (recorder_seal(c->recorders[i], host_boot_now().ns, age_ns, on_sealed, c, &err) < 0 &&
-            c->ledger_failures++ == 0)
+        if (recorder_seal(c->recorders[i], host_boot_now().ns, age_ns, on_sealed, c, &err) == 0) {
+            c->segment_problem[0] = 0;
+            continue;
+        }
+        if (c->segment_failures++ == 0)
             fprintf(stderr, "bulkhead: a segment could not be written: %s\n", err.message);
+        snprintf(c->segment_problem, sizeof(c->segment_problem),
+                 "segments can't be written: %.200s", err.message);
     }
 }

@@ -298,6 +298,17 @@ static int start_processes(struct core *c, struct error *err)
     return control_start(&options, &c->control, err);
 }
 
+static int start_journal(struct core *c, struct error *err)
+{
+    c->first_key = strdup(ledger_first_key(c->ledger));
+    if (!c->first_key)
+        return error_set(err, -ENOMEM, "out of memory");
+    int r = journal_start(c->ledger, c->config.checkpoint_ns, &c->journal, err);
+    if (r == 0)
+        c->ledger = NULL;
+    return r;
+}
+
 static int scan_take(void *ctx, const struct bh_rec *rec)
 {
     struct core *c = ctx;
@@ -396,6 +407,8 @@ int core_start(struct core *c, const struct agent_options *o, struct error *err)
         r = open_loop(c, err);
     if (r == 0)
         r = start_processes(c, err);
+    if (r == 0)
+        r = start_journal(c, err);
     int64_t wall_minus_boot = (int64_t)(host_wall_now().ns - host_boot_now().ns);
     if (r == 0)
         r = open_records(c, wall_minus_boot, err);
@@ -437,14 +450,11 @@ void core_stop(struct core *c, struct error *err)
     c->stopping = true;
     sense_close(c->sense);
     c->sense = NULL;
-    if (c->line && c->ledger) {
+    if (c->line && c->journal) {
         core_seal(c, 0);
         start_entry(c, ENTRY_STOP);
     }
     struct error late = {0};
-    if (c->ledger && ledger_dirty(c->ledger) && ledger_checkpoint(c->ledger, &late) < 0)
-        fprintf(stderr, "bulkhead: the last entries of the ledger are not durable: %s\n",
-                late.message);
     pump_free(c->pump);
     line_free(c->line);
     reconcile_close(c->reconcile, c->release);
@@ -454,7 +464,15 @@ void core_stop(struct core *c, struct error *err)
         error_set(err, late.code, "%s", late.message);
     for (unsigned i = 0; i < BH_MAX_SHARDS; i++)
         recorder_close(c->recorders[i]);
-    ledger_close(c->ledger);
+    struct journal_state journal = {0};
+    if (c->journal)
+        journal_stop(c->journal, &journal);
+    else
+        ledger_close(c->ledger);
+    if (journal.lost)
+        fprintf(stderr, "bulkhead: %llu entries are not in the ledger%s%s\n",
+                (unsigned long long)journal.lost, journal.problem[0] ? ": " : "", journal.problem);
+    free(c->first_key);
     if (c->control)
         for (size_t i = 0; i < MAX_TAPS; i++)
             if (c->taps[i].client)

@@ -7,7 +7,7 @@ import pytest
 
 DEMO = pathlib.Path(__file__).resolve().parents[2] / "demo"
 SHOP = {"bulkhead.io/workload": "shop"}
-DROP = "cp /bin/busybox /tmp/tool && exec /tmp/tool touch /tmp/ran"
+DROP = "cp /bin/busybox /tmp/busybox.tool && exec /tmp/busybox.tool touch /tmp/ran"  # it answers to this name only
 KILLED, NOT_PERMITTED = 137, 126
 
 

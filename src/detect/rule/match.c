@@ -323,5 +323,9 @@ enum side event_side(const struct event *e)
     const struct container *c = e->container;
     if (!c)
         return e->rec->container == 0 ? SIDE_HOST : SIDE_CONTAINER;
-    return c->type == CONTAINER_OCI ? SIDE_CONTAINER : SIDE_HOST;
+    // A cgroup whose maker had a bundle that could not be read is a container that we know little
+    // of.
+    bool unreadable =
+        c->type == CONTAINER_CGROUP && c->facts->version > 0 && c->facts->problem.len > 0;
+    return c->type == CONTAINER_OCI || unreadable ? SIDE_CONTAINER : SIDE_HOST;
 }
