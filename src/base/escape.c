@@ -46,7 +46,7 @@ void escape_json(struct buf *b, struct str s)
     while (i < s.len) {
         uint32_t c;
         unsigned n = utf8(s, i, &c);
-        if (n && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
+        if (n && c != '"' && c != '\\' && !hidden(c)) {
             i += n;
             continue;
         }
@@ -55,8 +55,10 @@ void escape_json(struct buf *b, struct str s)
             buf_text(b, "\xef\xbf\xbd");
         else if (c < ARRAY_SIZE(named) && named[c])
             buf_text(b, named[c]);
-        else
+        else if (c < 0x10000)
             buf_printf(b, "\\u%04x", c);
+        else // a surrogate pair
+            buf_printf(b, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
         plain = i += n ? n : 1;
     }
     if (s.len > plain)

@@ -251,6 +251,8 @@ int facts_read(struct identify *i, const struct reg *r, struct str text, struct 
         d->f = *known;
     fill(d, known, root, over);
     d->f.problem = problem;
+    if (d->f.name.len == 0) // what could not be read still has the name that its cgroup has
+        d->f.name = r->pub.id;
     if (d->f.runtime.len == 0)
         d->f.runtime = r->maker; // whoever made the cgroup
     d->f.version = (known ? known->version : 0) + 1;
