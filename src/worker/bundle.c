@@ -59,7 +59,7 @@ static json_t *mount_facts(const json_t *mounts, const char *bundle)
 // A config.json is found in many folders that are no bundles.
 static bool is_bundle(const json_t *config)
 {
-    return member_str(config, "ociVersion") ||
+    return member(config, "ociVersion") ||
            (json_is_object(member(config, "root")) && json_is_object(member(config, "process")));
 }
 
