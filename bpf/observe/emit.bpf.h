@@ -92,7 +92,8 @@ static __always_inline void *record_begin(struct scratch *s, __u16 kind, __u8 tr
     return s->bytes + sizeof(struct bh_rec);
 }
 
-/* The header's words on who acts: `task` is the acting one. */
+/* The header's words on who acts. `task` is a pointer that the verifier knows as a task's, so these
+ * are plain loads (about 100 instructions less each than a read by helper). */
 static __always_inline void record_actor(struct scratch *s, const struct actor *a,
                                          struct task_struct *task)
 {
@@ -101,10 +102,10 @@ static __always_inline void record_actor(struct scratch *s, const struct actor *
     r->cgroup = a->cgroup;
     r->container = a->container;
     r->level = (__u8)a->level;
-    r->start = BPF_CORE_READ(task, group_leader, start_boottime);
-    r->exec = BPF_CORE_READ(task, self_exec_id);
-    r->tgid = (__u32)BPF_CORE_READ(task, tgid);
-    r->tid = (__u32)BPF_CORE_READ(task, pid);
+    r->start = task->group_leader->start_boottime;
+    r->exec = task->self_exec_id;
+    r->tgid = (__u32)task->tgid;
+    r->tid = (__u32)task->pid;
 }
 
 /* Room for a string of up to `max` bytes; how much there is. */
@@ -299,23 +300,35 @@ static __noinline int record_send(struct scratch *s, __u32 ring)
     return 0;
 }
 
+struct broadcast {
+    struct scratch *s;
+    __u32 size, flags, owner, token;
+};
+
+static long broadcast_one(__u32 shard, struct broadcast *b)
+{
+    struct bh_settings *set = settings_get();
+    struct bh_rec *r = &b->s->rec;
+    if (!set || shard >= set->shards || shard >= BH_MAX_SHARDS)
+        return 1;
+    r->flags = b->flags | (shard == b->owner ? 0 : BH_F_COPY);
+    __u32 size = b->size;
+    if (size <= BH_REC_MAX)
+        b->token = record_offer(r, size, set, shard, BH_RING_CRITICAL, b->token);
+    return 0;
+}
+
 /* The same for the kinds that every shard gets (process and cgroup life). One token pays for all
  * copies. */
 static __noinline int record_broadcast(struct scratch *s)
 {
     struct bh_settings *set = settings_get();
-    struct bh_rec *r = &s->rec;
-    __u32 size = s->len, token = OFFER_ASK, flags;
-    if (!set || size > BH_REC_MAX)
+    struct broadcast b = {.s = s, .size = s->len};
+    if (!set || b.size > BH_REC_MAX)
         return 0;
-    size = record_pad(s, size);
-    flags = r->flags;
-    __u32 owner = shard_of(set, r->container);
-    for (__u32 shard = 0; shard < BH_MAX_SHARDS; shard++) {
-        if (shard >= set->shards)
-            break;
-        r->flags = flags | (shard == owner ? 0 : BH_F_COPY);
-        token = record_offer(r, size, set, shard, BH_RING_CRITICAL, token);
-    }
+    b.size = record_pad(s, b.size);
+    b.flags = s->rec.flags;
+    b.owner = shard_of(set, s->rec.container);
+    bpf_loop(BH_MAX_SHARDS, broadcast_one, &b, 0);
     return 0;
 }

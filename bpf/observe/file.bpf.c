@@ -32,7 +32,7 @@ static __always_inline struct bh_open *open_begin(struct scratch *s, const struc
     record_actor(s, a, task);
     o->flags = BPF_CORE_READ(file, f_flags);
     o->created = BPF_CORE_READ(file, f_mode) & FILE_MODE_CREATED ? 1 : 0;
-    read_creds(&creds, task);
+    read_writer(&creds, task);
     read_file(&o->file, (__u64)BPF_CORE_READ(file, f_inode),
               (__u64)BPF_CORE_READ(file, f_path.dentry), (__u64)BPF_CORE_READ(file, f_path.mnt),
               &creds);

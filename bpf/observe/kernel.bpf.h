@@ -29,6 +29,9 @@ typedef struct {
 typedef struct {
     __u32 val;
 } kuid_t;
+typedef struct {
+    __u32 val;
+} kgid_t;
 
 struct list_head {
     struct list_head *next;
@@ -65,7 +68,8 @@ struct timespec64 {
 };
 struct inode {
     unsigned short i_mode;
-    kuid_t i_uid, i_gid;
+    kuid_t i_uid;
+    kgid_t i_gid;
     struct super_block *i_sb;
     unsigned long i_ino;
     unsigned int i_nlink;
@@ -176,10 +180,11 @@ struct nsproxy {
 
 /* ── tasks ── */
 struct cred {
-    kuid_t uid;
+    kuid_t uid, suid, euid, fsuid;
+    kgid_t gid, sgid, egid, fsgid;
     struct {
         __u64 bits;
-    } cap_inheritable; /* one or two words, by release; read as bytes */
+    } cap_inheritable, cap_effective; /* one or two words, by release; read as bytes */
     struct user_namespace *user_ns;
 };
 struct upid {

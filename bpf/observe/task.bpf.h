@@ -4,48 +4,57 @@
 
 #include "bpf/observe/maps.bpf.h"
 
+/* `task` as for record_actor: plain loads, except the capabilities, whose type differs by release.
+ */
 static __always_inline void read_creds(struct bh_creds *to, struct task_struct *task)
 {
-    const struct cred *cred = BPF_CORE_READ(task, cred);
-    __u32 ids[8]; /* uid gid suid sgid euid egid fsuid fsgid: side by side in every release */
-    __u64 caps[3];
+    const struct cred *cred = task->cred;
+    __u64 caps[3] = {};
     __builtin_memset(to, 0, sizeof(*to));
-    if (bpf_probe_read_kernel(ids, sizeof(ids), __builtin_preserve_access_index(&cred->uid)) ||
-        bpf_probe_read_kernel(caps, sizeof(caps),
-                              __builtin_preserve_access_index(&cred->cap_inheritable)))
-        return;
-    to->uid = ids[0];
-    to->gid = ids[1];
-    to->suid = ids[2];
-    to->sgid = ids[3];
-    to->euid = ids[4];
-    to->egid = ids[5];
-    to->fsuid = ids[6];
-    to->fsgid = ids[7];
+    bpf_probe_read_kernel(caps, sizeof(caps),
+                          __builtin_preserve_access_index(&cred->cap_inheritable));
+    to->uid = cred->uid.val;
+    to->gid = cred->gid.val;
+    to->suid = cred->suid.val;
+    to->sgid = cred->sgid.val;
+    to->euid = cred->euid.val;
+    to->egid = cred->egid.val;
+    to->fsuid = cred->fsuid.val;
+    to->fsgid = cred->fsgid.val;
     to->cap_inheritable = caps[0];
     to->cap_permitted = caps[1];
     to->cap_effective = caps[2];
-    to->userns = BPF_CORE_READ(cred, user_ns, ns.inum);
+    to->userns = cred->user_ns->ns.inum;
     struct task_struct___audit *audit = (void *)task;
     to->loginuid =
         bpf_core_field_exists(audit->loginuid) ? BPF_CORE_READ(audit, loginuid.val) : 0xffffffff;
 }
 
+/* Only what decides over writing: for opens, which are many. */
+static __always_inline void read_writer(struct bh_creds *to, struct task_struct *task)
+{
+    const struct cred *cred = task->cred;
+    to->fsuid = cred->fsuid.val;
+    to->fsgid = cred->fsgid.val;
+    bpf_probe_read_kernel(&to->cap_effective, sizeof(to->cap_effective),
+                          __builtin_preserve_access_index(&cred->cap_effective));
+}
+
 static __always_inline void read_nses(struct bh_nses *to, struct task_struct *task)
 {
-    struct nsproxy *ns = BPF_CORE_READ(task, nsproxy);
+    struct nsproxy *ns = task->nsproxy;
     __builtin_memset(to, 0, sizeof(*to));
-    to->user = BPF_CORE_READ(task, cred, user_ns, ns.inum);
+    to->user = task->cred->user_ns->ns.inum;
     if (!ns)
         return; /* the task is ending */
-    to->mnt = BPF_CORE_READ(ns, mnt_ns, ns.inum);
-    to->pid = BPF_CORE_READ(ns, pid_ns_for_children, ns.inum);
-    to->net = BPF_CORE_READ(ns, net_ns, ns.inum);
-    to->ipc = BPF_CORE_READ(ns, ipc_ns, ns.inum);
-    to->uts = BPF_CORE_READ(ns, uts_ns, ns.inum);
-    to->cgroup = BPF_CORE_READ(ns, cgroup_ns, ns.inum);
+    to->mnt = ns->mnt_ns->ns.inum;
+    to->pid = ns->pid_ns_for_children->ns.inum;
+    to->net = ns->net_ns->ns.inum;
+    to->ipc = ns->ipc_ns->ns.inum;
+    to->uts = ns->uts_ns->ns.inum;
+    to->cgroup = ns->cgroup_ns->ns.inum;
     if (bpf_core_field_exists(ns->time_ns))
-        to->time = BPF_CORE_READ(ns, time_ns, ns.inum);
+        to->time = ns->time_ns->ns.inum;
 }
 
 static __always_inline __u64 task_cgroup(struct task_struct *task)

@@ -31,7 +31,8 @@ void sense_stats(const struct sense *s, struct sense_stats *ret)
         for (unsigned ring = 0; ring < 2; ring++) {
             t.records[ring] += h->records[ring];
             t.bytes[ring] += h->bytes[ring];
-            t.map_bytes += map_weight(s, h->rings[ring].fd);
+            t.map_bytes += MAX(map_weight(s, h->rings[ring].fd),
+                               h->rings[ring].size); // till 6.2 a ring weighs 0
         }
         t.lost += h->lost;
     }
