@@ -92,7 +92,7 @@ static int receive(struct worker *w, struct reply_head *ret)
 static int await_ready(struct worker *w, struct error *err)
 {
     uint64_t end = now_ms() + WORKER_START_MS;
-    struct reply_head h;
+    struct reply_head h = {0};
     int e;
     while ((e = receive(w, &h)) == -EAGAIN) {
         uint64_t now = now_ms();
@@ -340,7 +340,7 @@ int worker_take(struct worker *w, uint64_t *ret_tag, struct str *ret_text, struc
     }
     if (w->count && !w->sent)
         send_first(w); // where it fails, receiving does too
-    struct reply_head h;
+    struct reply_head h = {0};
     e = receive(w, &h);
     if (e == -EAGAIN) {
         if (!w->sent || now_ms() < w->due)
