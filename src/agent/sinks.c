@@ -11,7 +11,9 @@ static struct wall_ns wall_of(const struct core *c, uint64_t boot)
 
 void core_entry(struct core *c, enum entry_kind kind, struct str payload)
 {
-    journal_add(c->journal, kind, wall_of(c, line_now(c->line)).ns, payload);
+    // Before the first input the line knows no time.
+    uint64_t now = line_now(c->line);
+    journal_add(c->journal, kind, now ? wall_of(c, now).ns : host_wall_now().ns, payload);
 }
 
 static void to_ledger(struct core *c, enum entry_kind kind)

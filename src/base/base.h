@@ -162,8 +162,8 @@ int parse_u64(struct str s, uint64_t *ret);    // decimal, whole string
 void buf_duration(struct buf *b, uint64_t ns); // shortest exact form that parse_duration reads back
 
 // ── escaping: one function a sink ────────────────────────────────────────────────────────────
-// JSON string body (no quotes): quote, backslash, and what a terminal would act on or hide (controls, bidi and other
-// format characters) as \\u…; bad UTF-8 → U+FFFD.
+// JSON string body (no quotes): quote, backslash, and what a terminal would act on or hide
+// (controls, bidi and other format characters) as \u…; bad UTF-8 → U+FFFD.
 void escape_json(struct buf *b, struct str s);
 // What is shown on a terminal or in a text log line: C0/C1 controls, DEL, newlines, bidi and other
 // invisible format characters → \xHH or \u{…}; backslash doubled; bad UTF-8 → \xHH per byte.

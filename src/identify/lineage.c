@@ -21,7 +21,7 @@ enum { KTHREADD = 2 };
 uint64_t lineage_new(const struct proc *p)
 {
     uint64_t of[3] = {p->pub.tgid, p->pub.start, p->pub.container};
-    uint64_t id = hash64(of, sizeof(of));
+    uint64_t id = hash64(of, sizeof(of)) >> 1; // readers of JSON have signed numbers
     return id ? id : 1;
 }
 
