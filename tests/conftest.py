@@ -1,12 +1,21 @@
 """What all of the Python tests share: tools/ on the path, and the marks' meaning."""
 import os
 import pathlib
+import signal
 import sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
 sys.dont_write_bytecode = True
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+# A suite past its ceiling is ended by SIGTERM: fixtures must take down what they made then too.
+signal.signal(signal.SIGTERM, interrupted)
 
 
 def full():

@@ -34,7 +34,7 @@ def symlink(container, heard):
 
 
 def dropped(container, heard):
-    code, text = container.exec("sh", "-c", "cp /bin/busybox /tmp/miner && exec /tmp/miner touch /tmp/mined")
+    code, text = container.exec("sh", "-c", "cp /bin/busybox /tmp/touch && exec /tmp/touch /tmp/mined")
     assert not (container.rootfs / "tmp/mined").exists(), "the dropped program ran"
     assert code in (126, 137), (code, text)
     heard(lambda f: fields(f).get("verdict.effect") in ("refused", "killed-before"))
@@ -111,8 +111,8 @@ def test_an_attack_over_two_containers_is_one_incident_and_two_attacks_are_two(w
 
     first, second, other = (ws.container(n, edit=mounted if n != "other" else None).start() for n in ("first", "second", "other"))
     since = len(agent.findings())
-    assert first.exec("sh", "-c", "cat /etc/shadow >/dev/null; cp /bin/busybox /shared/tool; chmod +x /shared/tool; /shared/tool id")[0] == 0
-    assert second.exec("sh", "-c", "/shared/tool cat /etc/shadow >/dev/null; true")[0] == 0
+    assert first.exec("sh", "-c", "cat /etc/shadow >/dev/null; cp /bin/busybox /shared/busybox; /shared/busybox id")[0] == 0
+    assert second.exec("sh", "-c", "/shared/busybox cat /etc/shadow >/dev/null; true")[0] == 0
     assert other.exec("cat", "/etc/shadow")[0] == 0
     for container in (first, second, other):
         agent.wait_finding(lambda f: f["rule"] == "shadow" and fields(f)["container.name"] == container.name, 15, since)
