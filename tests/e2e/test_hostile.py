@@ -58,8 +58,10 @@ def test_a_hostile_bundle_costs_one_fact(ws, agent, make):
     make(bundle / "config.json")
     cgroup = V2 / f"{ws.name}-hostile"
     try:
-        # What a runtime does: a process whose working directory is the bundle makes the cgroup and enters it.
-        script = f'mkdir "{cgroup}" && echo $$ >"{cgroup}/cgroup.procs" && until [ -e over ]; do cat /etc/shadow; sleep 0.05; done'
+        # What a runtime does: a process whose working directory is the bundle makes the cgroup, enters it, and runs the
+        # program in a mount namespace of its own (until then it is the runtime on its way in).
+        program = "until [ -e over ]; do cat /etc/shadow; sleep 0.05; done"
+        script = f'mkdir "{cgroup}" && echo $$ >"{cgroup}/cgroup.procs" && exec unshare --mount sh -c "{program}"'
         inside = subprocess.Popen(["sh", "-c", script], cwd=bundle, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:
             agent.wait_finding("shadow", 20)
