@@ -64,6 +64,9 @@ static __always_inline bool wanted(struct actor *a, __u32 kind, bool life)
     return wanted_of(a, bpf_get_current_cgroup_id(), kind, life);
 }
 
+static __noinline int storm_count(__u32 container, __u32 kind, __u32 cause, __u32 ring);
+
+/* NULL: every one is in use. That is counted, as of no kind, since nothing else would say so. */
 static __always_inline struct scratch *scratch_claim(void)
 {
     for (__u32 i = 0; i < MAX_NESTED; i++) {
@@ -72,6 +75,7 @@ static __always_inline struct scratch *scratch_claim(void)
         if (s && __sync_lock_test_and_set(&s->busy, 1) == 0)
             return s;
     }
+    storm_count(0, BH_KIND_NONE, BH_STORM_MISSED, BH_RING_NONE);
     return 0;
 }
 
