@@ -70,8 +70,9 @@ bool match_result(const struct match *m, int64_t *ret)
         return true;
     case BH_OPEN:
         // LSM and fentry see the file before it has a descriptor: no result, and no failure.
-        if (r->truth != BH_TRUTH_KERNEL_OBJECT)
-            *ret = REC_AS(r, bh_open) ? REC_AS(r, bh_open)->fd : 0;
+        *ret = REC_AS(r, bh_open) ? REC_AS(r, bh_open)->fd : 0;
+        if (r->truth == BH_TRUTH_KERNEL_OBJECT && *ret == -1)
+            *ret = 0;
         return true;
     case BH_MEMFD:
         *ret = REC_AS(r, bh_memfd) ? REC_AS(r, bh_memfd)->fd : 0;

@@ -168,7 +168,7 @@ static void diagnostics_as_text(void **state)
     assert_string_equal(
         out.ptr, "[{\"severity\":\"error\",\"code\":\"BH205\",\"file\":\"a\\u001b[2J.yaml\","
                  "\"line\":2,\"column\":4,"
-                 "\"message\":\"unknown key '\xe2\x80\xae\\n'\",\"hint\":\"did you mean 'x'?\","
+                 "\"message\":\"unknown key '\\u202e\\n'\",\"hint\":\"did you mean 'x'?\","
                  "\"snippet\":\"\\té: \xef\xbf\xbd\\u001b]0;\\u0007\"}]");
     diag_list_done(&l);
 }

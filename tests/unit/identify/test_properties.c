@@ -76,7 +76,7 @@ static uint32_t counts_as(struct model *m, uint32_t number)
 static uint64_t begin_lineage(struct model *m, const struct mproc *p)
 {
     uint64_t of[3] = {p->w.tgid, p->w.start, counts_as(m, p->w.container)};
-    return hash64(of, sizeof(of));
+    return hash64(of, sizeof(of)) >> 1; // JSON's readers have signed numbers
 }
 
 static uint64_t fork_lineage(struct model *m, const struct mproc *p)
