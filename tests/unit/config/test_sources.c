@@ -165,11 +165,11 @@ static void diagnostics_as_text(void **state)
     buf_reset(&out);
     struct json j = json_on(&out);
     diag_json(&l, &j);
-    assert_string_equal(
-        out.ptr, "[{\"severity\":\"error\",\"code\":\"BH205\",\"file\":\"a\\u001b[2J.yaml\","
-                 "\"line\":2,\"column\":4,"
-                 "\"message\":\"unknown key '\\u202e\\n'\",\"hint\":\"did you mean 'x'?\","
-                 "\"snippet\":\"\\té: \xef\xbf\xbd\\u001b]0;\\u0007\"}]");
+    assert_string_equal(out.ptr,
+                        "[{\"severity\":\"error\",\"code\":\"BH205\",\"file\":\"a\\u001b[2J.yaml\","
+                        "\"line\":2,\"column\":4,"
+                        "\"message\":\"unknown key '\\u202e\\n'\",\"hint\":\"did you mean 'x'?\","
+                        "\"snippet\":\"\\té: \xef\xbf\xbd\\u001b]0;\\u0007\"}]");
     diag_list_done(&l);
 }
 
