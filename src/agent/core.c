@@ -8,6 +8,7 @@
 
 #define RECORDER_AGE_NS  (5 * NSEC_PER_SEC)
 #define ROWS_COMPLETE_NS (10 * NSEC_PER_SEC)
+#define COVERAGE_NS      (30 * NSEC_PER_SEC) // how long findings say that something was lost
 #define API_RESTART_NS   (5 * NSEC_PER_SEC)
 enum { MAX_EPOCHS_A_TURN = 64 };
 
@@ -46,6 +47,7 @@ int core_epochs(struct core *c)
         if (r < 0)
             return r;
         tap_flush(c);
+        facts_take(c->facts, host_boot_now().ns); // a busy ring must not hold up who a container is
         if (r == 0 && !pump_has_inputs(c->pump))
             return 0;
     }
@@ -134,6 +136,12 @@ void core_tick(struct core *c)
     if (!rec.failed)
         pump_input(c->pump, (const void *)rec.ptr);
     facts_take(c->facts, now);
+    if (c->held_back_total != c->covered &&
+        now - c->last_coverage >= COVERAGE_NS) { // a new stretch begins
+        c->covered = c->held_back_total;
+        c->last_coverage = now;
+        core_input_text(c, BH_COVERAGE, 0, 0, STR("{}"));
+    }
     if (now - c->last_sample >= c->config.sample_ns) {
         struct sampling s = {.core = c};
         c->last_sample = now;

@@ -433,6 +433,7 @@ void regs_tell_evictions(struct identify *i)
 
 void reg_refresh(struct identify *i, struct reg *r)
 {
+    r->pub.pending = r->asked > r->answered && r->entered;
     r->pub.lossy = r->storm || i->losses > MAX(r->losses_before, i->losses_cleared);
 }
 

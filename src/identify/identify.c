@@ -223,6 +223,12 @@ static bool take_input(struct identify *i, const struct bh_rec *rec)
         return true;
     case BH_TICK:
         regs_tell_evictions(i);
+        // Each held-back or refused record leaves a gap, and its storm says whose it was; storms
+        // come before the tick. What no storm explains could have been anybody's.
+        if (i->unexplained > 0) {
+            i->losses++;
+            i->unexplained = 0;
+        }
         return true;
     case BH_SCAN_DONE:
         lineage_scan_done(i);
@@ -239,7 +245,10 @@ static bool take_input(struct identify *i, const struct bh_rec *rec)
         reg_removed(i, rec, REC_AS(rec, bh_cgroup));
         return false;
     case BH_LOSS:
-        i->losses++;
+        i->unexplained += (int64_t)(REC_AS(rec, bh_loss)->last - REC_AS(rec, bh_loss)->first + 1);
+        return false;
+    case BH_STORM:
+        i->unexplained -= (int64_t)REC_AS(rec, bh_storm)->count;
         return false;
     default:
         return rec->kind >= BH_KIND_USER;

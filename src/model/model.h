@@ -166,6 +166,7 @@ struct container {
     bool host_mnt;             // it shares that one
     const struct facts *facts; // never NULL; version 0 when nothing is known
     bool lossy;                // a loss since the last seal could have touched it
+    bool pending;              // its facts are asked for and not there yet: unknown, not the host
 };
 
 // One image of a process: what it is between two execs.

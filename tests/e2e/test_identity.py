@@ -55,7 +55,9 @@ def test_known_before_its_first_instruction_in_999_of_1000(ws, agent):
 @pytest.mark.kernel
 @pytest.mark.vm
 def test_what_was_there_before_the_agent_is_known_too(ws, rules):
-    container = ws.container("early", annotations={"bulkhead.io/image": "example/early:1"}).start()
+    container = ws.container("early", annotations={"bulkhead.io/image": "example/early:1"})
+    container.usual_root = True  # its bundle is found by the state that the runtime keeps there
+    container.start()
     agent = lab.Agent(ws, rules).start()
     assert container.exec("cat", "/etc/shadow")[0] == 0
     finding = agent.wait_finding(lambda f: f["rule"] == "shadow" and fields(f)["container.name"] == container.name, 15)

@@ -35,7 +35,7 @@ def test_a_flood_in_one_container_loses_nothing_of_anothers(ws, agent):
     assert len(shadows(agent, quiet)) == attacks
     assert not [f for f in shadows(agent, quiet) if fields(f)["container.lossy"] in (True, "true")]
     status = agent.json("status")
-    assert status["held_back"] > 0, "the flood was not even noticed"
+    assert status["held_back"] + status["events"] > 10000, "that was no flood: neither taken nor counted"
 
 
 @pytest.mark.kernel

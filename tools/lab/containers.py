@@ -141,8 +141,11 @@ class Container:
         (self.bundle / "config.json").write_text(json.dumps(spec, indent=1))
         self.pid = None
 
+    usual_root = False  # True: the runtime keeps its state where it does by itself (/run/runc), for all to find
+
     def _runtime(self, *arguments):
-        return [self.ws.runtime, "--root", str(self.ws.folder("runtime")), *map(str, arguments)]
+        root = [] if self.usual_root else ["--root", str(self.ws.folder("runtime"))]
+        return [self.ws.runtime, *root, *map(str, arguments)]
 
     def _unmount(self):
         quiet("umount", self.rootfs, check=False)

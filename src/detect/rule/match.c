@@ -327,5 +327,6 @@ enum side event_side(const struct event *e)
     // of.
     bool unreadable =
         c->type == CONTAINER_CGROUP && c->facts->version > 0 && c->facts->problem.len > 0;
-    return c->type == CONTAINER_OCI || unreadable ? SIDE_CONTAINER : SIDE_HOST;
+    // One whose facts are still asked for is unknown, and unknown is not the host.
+    return c->type == CONTAINER_OCI || unreadable || c->pending ? SIDE_CONTAINER : SIDE_HOST;
 }

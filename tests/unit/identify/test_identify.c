@@ -577,8 +577,15 @@ static void losses_and_storms_mark(void **state)
     struct bh_loss l = {.first = 1, .last = 4};
     feed_raw(&f, rec_of(BH_LOSS, (struct who){0}, 4), &l, sizeof(l), STR_NULL);
     assert_int_equal(f.result, 1);
-    assert_true(f.event.container->lossy); // the host's too
-    assert_true(identify_container(f.i, 4)->lossy);
+    struct bh_tick t = {0};
+    feed_raw(&f, rec_of(BH_TICK, (struct who){0}, 4), &t, sizeof(t), STR_NULL);
+    feed_open(&f, other, 4);
+    assert_false(f.event.container->lossy); // four are missing, and the storm has said whose
+    l = (struct bh_loss){.first = 5, .last = 14};
+    feed_raw(&f, rec_of(BH_LOSS, (struct who){0}, 4), &l, sizeof(l), STR_NULL);
+    feed_raw(&f, rec_of(BH_TICK, (struct who){0}, 5), &t, sizeof(t), STR_NULL);
+    feed_open(&f, other, 5);
+    assert_true(f.event.container->lossy);  // more than any storm explains: it could be anybody's
     feed_text(&f, BH_COVERAGE, 0, 5, "{}"); // a new stretch begins
     feed_open(&f, w, 6);
     assert_false(f.event.container->lossy);
