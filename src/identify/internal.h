@@ -126,7 +126,7 @@ struct identify {
     uint64_t now;             // latest record time
     uint64_t losses, losses_cleared, events;
     int64_t unexplained; // records missing that no storm has accounted for yet
-    size_t regs_used; // of regs, from the front
+    size_t regs_used;    // of regs, from the front
     bool scan_done;
     // of the step that is running
     const struct proc *acting; // never let go
