@@ -202,7 +202,9 @@ const struct field_row model_fields[] = {
      "address of either end, compared with networks"},
     {"fd.netns", FIELD_U64, STABLE_OBJECT, 0, false, ON_SOCK,
      "inode of the socket's network namespace"},
-    {"fd.num", FIELD_I64, VOLATILE, 0, false, ON_FD, "descriptor; -1 where the call failed"},
+    {"fd.num", FIELD_I64, VOLATILE, 0, false, ON_FD,
+     "descriptor; -1 where the call failed; 2147483647 where the open was seen before it was "
+     "given"},
     {"fd.port", FIELD_PORT, STABLE_OBJECT, 0, false, ON_SOCK, "port of either end"},
     {"fd.rip", FIELD_IP, STABLE_OBJECT, 0, false, ON_SOCK, "remote address"},
     {"fd.rnet", FIELD_NET, STABLE_OBJECT, 0, false, ON_SOCK,

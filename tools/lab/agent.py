@@ -59,6 +59,7 @@ class Agent(Cli):
 
     def start(self, ready=True):
         out, err = self.out.open("ab"), self.err.open("ab")
+        self._begun = err.tell()  # an earlier agent of this label has said "ready" too
         self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=self.environ(self.env),
                                         cwd="/", start_new_session=True)
         out.close()
@@ -70,7 +71,7 @@ class Agent(Cli):
 
     def wait_ready(self, seconds=30):
         def look():
-            if READY in self.talk():
+            if READY in self.talk(self._begun):
                 return True
             if self.process.poll() is not None:
                 raise AssertionError(f"the agent ended with {self.process.returncode} before it was ready: {self.talk()[-1500:]}")
@@ -78,8 +79,8 @@ class Agent(Cli):
 
         wait_for(look, seconds, lambda: f"the ready line (the agent said: {self.talk()[-1500:]!r})")
 
-    def talk(self):
-        return self.err.read_text(errors="replace") if self.err.exists() else ""
+    def talk(self, since=0):
+        return self.err.read_bytes()[since:].decode(errors="replace") if self.err.exists() else ""
 
     def watch(self):
         """Looks at the output all the time from here on, so that `_seen` is when a line came and not when one asked."""

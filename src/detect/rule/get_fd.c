@@ -23,6 +23,10 @@ static bool number(const struct match *m, int64_t *ret)
     switch (r->kind) {
     case BH_OPEN:
         *ret = failed(m) ? -1 : REC_AS(r, bh_open)->fd;
+        // LSM and fentry see the file before its descriptor is given: which it is isn't known, that
+        // it is one (fd.num >= 0, as Falco's rules ask of an open that worked) is.
+        if (!failed(m) && *ret < 0)
+            *ret = INT32_MAX;
         return true;
     case BH_MEMFD:
         *ret = failed(m) ? -1 : REC_AS(r, bh_memfd)->fd;

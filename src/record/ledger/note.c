@@ -4,10 +4,11 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <sys/mman.h>
 
 #define DASH    "\xe2\x80\x94 " // em dash, space
 #define PRIVATE "PRIVATE+KEY+"
-enum { ED25519 = 0x01, ID_HEX = 8 };
+enum { ED25519 = 0x01, ID_HEX = 8, PAGE_BYTES = 4096 };
 
 void buf_base64(struct buf *b, const void *bytes, size_t len)
 {
@@ -147,6 +148,13 @@ static struct signer *from_seed(const char *name, const uint8_t seed[SEED_BYTES]
     uint8_t pub[32];
     if (!s)
         return NULL;
+    // The agent forks its unprivileged processes again when they end: those get no key with them.
+    uintptr_t from = (uintptr_t)s & ~(uintptr_t)(PAGE_BYTES - 1);
+    size_t span = (((uintptr_t)s + sizeof(*s) - from) + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+    if (madvise((void *)from, span, MADV_WIPEONFORK) < 0) {
+        sodium_free(s);
+        return NULL;
+    }
     crypto_sign_ed25519_seed_keypair(pub, s->secret, seed);
     vkey_make(&s->pub, name, pub);
     return s;
