@@ -214,6 +214,15 @@ static void on_coverage(struct identify *i)
         r->storm = false;
 }
 
+// Missing records that a gap shows (first to last, so one more than the difference) or a storm
+// explains. What a broken capture says counts for so much at most.
+static void account(struct identify *i, uint64_t count, int sign)
+{
+    const int64_t most = INT64_MAX / 4;
+    int64_t n = (int64_t)MIN(count, (uint64_t)most) + (sign > 0 ? 1 : 0);
+    i->unexplained = MAX(-most, MIN(most, i->unexplained + sign * n));
+}
+
 // Inputs that aren't of a process. True: taken.
 static bool take_input(struct identify *i, const struct bh_rec *rec)
 {
@@ -245,10 +254,10 @@ static bool take_input(struct identify *i, const struct bh_rec *rec)
         reg_removed(i, rec, REC_AS(rec, bh_cgroup));
         return false;
     case BH_LOSS:
-        i->unexplained += (int64_t)(REC_AS(rec, bh_loss)->last - REC_AS(rec, bh_loss)->first + 1);
+        account(i, REC_AS(rec, bh_loss)->last - REC_AS(rec, bh_loss)->first, 1);
         return false;
     case BH_STORM:
-        i->unexplained -= (int64_t)REC_AS(rec, bh_storm)->count;
+        account(i, REC_AS(rec, bh_storm)->count, -1);
         return false;
     default:
         return rec->kind >= BH_KIND_USER;
