@@ -137,6 +137,7 @@ void fake_start(struct fake *f, unsigned head_ms)
         .socket_path = f->path, .version = "9.8.7", .head_ms = head_ms};
     if (control_start(&o, &f->control, &err) < 0)
         fail_msg("%s", err.message);
+    f->api = control_pid(f->control);
     assert_int_equal(pthread_create(&f->thread, NULL, run, f), 0);
 }
 

@@ -17,7 +17,8 @@ struct fake {
     char folder[64], path[96];
     struct control *control;
     pthread_t thread;
-    int wake; // eventfd: stop
+    pid_t api; // the API process
+    int wake;  // eventfd: stop
     _Atomic uint64_t taken, left, streams, refused_lines;
     _Atomic int broke; // what control_take said at the end
     _Atomic bool stopped;

@@ -219,7 +219,7 @@ static void proc_status(pid_t pid, const char *key, char out[128])
 static void test_the_api_process_has_no_privilege(void **state)
 {
     struct fake *f = *state;
-    pid_t pid = control_pid(f->control);
+    pid_t pid = f->api;
     char value[128];
     static const char *const capabilities[] = {"CapInh:", "CapPrm:", "CapEff:", "CapAmb:"};
     for (size_t i = 0; i < ARRAY_SIZE(capabilities); i++) {
@@ -246,7 +246,7 @@ static void test_the_api_process_has_no_privilege(void **state)
 static void test_a_dead_api_process_is_reported(void **state)
 {
     struct fake *f = *state;
-    kill(control_pid(f->control), SIGKILL);
+    kill(f->api, SIGKILL);
     pthread_join(f->thread, NULL);
     assert_int_equal(f->broke, -EPIPE);
     assert_int_equal(access(f->path, F_OK), -1);

@@ -188,7 +188,7 @@ static void test_a_crowd_does_not_lock_others_out(void **state)
     expect_served(f);
     char path[64];
     int open_there = -2; // . and ..
-    snprintf(path, sizeof(path), "/proc/%d/fd", (int)control_pid(f->control));
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)f->api);
     DIR *d = opendir(path);
     assert_non_null(d);
     while (readdir(d))
