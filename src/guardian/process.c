@@ -49,7 +49,7 @@ static void keep_alive(void)
 // our end of a pipe.
 static int drop_files(int *socket, int *pidfd)
 {
-    int null = open("/dev/null", O_RDWR);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0)
         return -errno;
     // High first: either may lie below 5.

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+static const uint16_t all_kinds = BH_KERNEL_MAX;
+
 static const char *const stability_names[] = {"constant of the exec", "constant of the object",
                                               "constant of a fact's version", "volatile"};
 static const char *const side_names[SIDE_MAX] = {"host", "containers"};
@@ -211,7 +213,7 @@ static void as_text(const struct explained *x, struct buf *out)
     for (int side = 0; side < SIDE_MAX; side++) {
         size_t n = 0;
         buf_printf(out, "\nasks the kernel of %s for: ", side_names[side]);
-        for (uint16_t k = 1; k < BH_KERNEL_MAX; k++)
+        for (uint16_t k = 1; k < all_kinds; k++)
             if (kind_set_has(&rule->kinds[side], k))
                 buf_printf(out, "%s%s", n++ ? ", " : "", kind_row(k)->name);
         buf_text(out, n ? "" : "nothing");
@@ -226,7 +228,7 @@ static void as_text(const struct explained *x, struct buf *out)
         escape_text(out, buf_view(&text));
         buf_printf(out, ": %s\n", stability_names[x->r->unit.fields[i].row->stability]);
     }
-    for (uint16_t k = 1; k < BH_KERNEL_MAX; k++) {
+    for (uint16_t k = 1; k < all_kinds; k++) {
         struct buf code[SIDE_MAX] = {{0}};
         for (int side = 0; side < SIDE_MAX; side++)
             print_code(&code[side], x->r, &x->r->programs[side][k], x->index);
@@ -278,7 +280,7 @@ static void as_json(const struct explained *x, struct buf *out)
     for (int side = 0; side < SIDE_MAX; side++) {
         json_key(&j, side_names[side]);
         json_array(&j);
-        for (uint16_t k = 1; k < BH_KERNEL_MAX; k++)
+        for (uint16_t k = 1; k < all_kinds; k++)
             if (kind_set_has(&rule->kinds[side], k))
                 json_cstr(&j, kind_row(k)->name);
         json_array_end(&j);
@@ -300,7 +302,7 @@ static void as_json(const struct explained *x, struct buf *out)
     json_key(&j, "code");
     json_array(&j);
     for (int side = 0; side < SIDE_MAX; side++) {
-        for (uint16_t k = 1; k < BH_KERNEL_MAX; k++) {
+        for (uint16_t k = 1; k < all_kinds; k++) {
             buf_reset(&text);
             print_code(&text, x->r, &x->r->programs[side][k], x->index);
             if (text.len == 0)

@@ -52,7 +52,7 @@ static const struct getter *dotted(struct str name, struct str *ret_arg)
 static enum field_problem argument_wrong(char *why, size_t size, const char *format, struct str a,
                                          struct str b)
 {
-    snprintf(why, size, format, STR_ARG(a), STR_ARG(b));
+    snprintf(why, size, format, (int)a.len, a.ptr ? a.ptr : "", (int)b.len, b.ptr ? b.ptr : "");
     return FIELD_ARGUMENT;
 }
 
@@ -89,7 +89,7 @@ enum field_problem field_resolve(struct str name, struct str arg, bool has_arg,
     ret->kinds = ret->row->kinds;
     bool event_argument = g->get == get_arg || g->get == get_rawarg;
     if (by_dot && has_arg)
-        return argument_wrong(why, why_size, "field '" STR_FMT "' takes one argument%.0s%.*s", name,
+        return argument_wrong(why, why_size, "field '" STR_FMT "' takes one argument%.*s", name,
                               STR_NULL);
     if (by_dot) {
         arg = dot;
@@ -218,6 +218,8 @@ static const struct term *transformer_term(struct compile *c, const struct expr 
     for (size_t i = 0; i < rule_transformers_n; i++)
         if (str_eq(str_of(rule_transformers[i].name), e->name))
             row = &rule_transformers[i];
+    if (!row)
+        return wrong(c, e, "no such transformer");
     if (row->id == TR_VAL) {
         if (e->n != 1 || e->args[0]->type != EXPR_FIELD)
             return wrong(c, e, "'val' takes one field");
