@@ -180,7 +180,7 @@ int core_reload(struct core *c, struct buf *ret_text)
     // The kernel must send what the new rules need before they look for it, and go on sending what
     // the old ones need.
     struct interest old = c->base_interest;
-    ruleset_interest(tried->rules, &c->base_interest);
+    generation_interest(tried, &c->base_interest);
     core_apply_interest(c);
     c->base_interest = old;
     generation_free(tried);

@@ -90,7 +90,7 @@ void core_seal(struct core *c, uint64_t age_ns);
 // taps.c
 int tap_add(struct core *c, uint64_t client, struct str filter, struct buf *ret_problem);
 void tap_remove(struct core *c, uint64_t client);
-void tap_event(struct core *c, unsigned shard, const struct event *e, const struct rule_env *env,
+void tap_event(struct core *c, unsigned shard, const struct event *e, const struct detect_env *env,
                struct rule_scratch *scratch);
 void tap_flush(struct core *c);
 // answers.c

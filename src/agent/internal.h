@@ -35,6 +35,12 @@ struct shard {
     uint64_t events, records, malformed, findings_lost;
 };
 
+struct running { // a detector at work
+    const struct detector *detector;
+    void *whole;
+    void *parts[BH_MAX_SHARDS];
+};
+
 struct line {
     unsigned shards_n;
     struct shard *shards;
@@ -47,6 +53,8 @@ struct line {
     struct correlate *correlate;
     struct decide *decide;
     struct desired *desired;
+    struct running *running;
+    size_t running_n;
     // broadcast inputs for what works across containers, kept until the epoch's end
     struct buf inputs;
     struct arena *arena; // of one epoch
@@ -57,9 +65,11 @@ int shard_init(struct shard *s, struct line *l, unsigned number);
 void shard_done(struct shard *s);
 int shard_take(struct shard *s, const struct bh_rec *rec);
 void shard_epoch_done(struct shard *s);
+struct detect_env shard_env(const struct shard *s);
+void shard_finding(void *ctx, const struct finding *f); // a detect_emit; ctx: the shard
 // A met row is a finding; made from the verdict's event, its row's words are filled in at the
 // epoch's end.
-bool shard_verdict_finding(struct shard *s, const struct event *e, struct finding *ret);
+bool verdict_finding(const struct detect_env *env, const struct event *e, struct finding *ret);
 
 void verdict_name(struct line *l, struct finding *f); // at the epoch's end
 

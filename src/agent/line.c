@@ -1,6 +1,6 @@
 // The line's half that works across containers: generations, correlate, decide, desired state. Runs
 // at the end of each epoch, on one thread, when no shard moves.
-#include "agent/internal.h"
+#include "agent/detectors.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -23,6 +23,7 @@ struct line *line_new(const struct line_options *o)
     bool ok = l->shards && l->hostname_arena && l->arena && l->correlate && l->decide && l->desired;
     for (unsigned i = 0; ok && i < l->shards_n; i++)
         ok = shard_init(&l->shards[i], l, i) == 0;
+    ok = ok && detectors_start(l, o->detectors) == 0;
     if (!ok) {
         line_free(l);
         return NULL;
@@ -35,6 +36,7 @@ void line_free(struct line *l)
 {
     if (!l)
         return;
+    detectors_end(l);
     for (unsigned i = 0; l->shards && i < l->shards_n; i++)
         shard_done(&l->shards[i]);
     free(l->shards);
@@ -91,6 +93,7 @@ static int take_generation(struct line *l, const struct bh_rec *rec)
     generation_free(l->generation);
     l->generation = g;
     decide_configure(l->decide, &g->documents->agent);
+    detectors_configure(l);
     desired_policies(l->desired, g->documents, g->number, l->now, emit_row, l);
     if (l->sinks.generation)
         l->sinks.generation(l->sinks.ctx, g);
@@ -111,6 +114,8 @@ int line_broadcast(struct line *l, const struct bh_rec *rec)
     int r = rec->kind == BH_GENERATION ? take_generation(l, rec) : 0;
     for (unsigned i = 0; i < l->shards_n; i++)
         shard_take(&l->shards[i], rec);
+    if (rec->kind >= BH_KIND_USER)
+        detectors_input(l, rec);
     if (rec->kind == BH_TICK || rec->kind == BH_OPERATOR || rec->kind == BH_OUTCOME)
         buf_add(&l->inputs, rec, rec->size);
     if (r < 0)
@@ -202,6 +207,8 @@ static void take_notices(struct line *l)
         for (size_t n = 0; n < s->notices_n; n++) {
             const struct kept_notice *k = &s->notices[n];
             const struct container *c = identify_container(s->identify, k->container);
+            if (c && (k->kind == NOTICE_CONTAINER_KNOWN || k->kind == NOTICE_CONTAINER_GONE))
+                detectors_container(s, c);
             if (k->kind == NOTICE_CONTAINER_KNOWN && c)
                 desired_container(l->desired, c, l->now, emit_row, l);
             else if (k->kind == NOTICE_CONTAINER_GONE)
@@ -279,6 +286,7 @@ void line_epoch(struct line *l)
     take_notices(l);
     take_inputs(l);
     take_writes(l);
+    detectors_epoch(l);
     take_findings(l);
     for (unsigned i = 0; i < l->shards_n; i++)
         shard_epoch_done(&l->shards[i]);

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "correlate/correlate.h"
 #include "decide/decide.h"
+#include "detect/detect.h"
 #include "detect/rule/rule.h"
 #include "enforce/enforce.h"
 #include "identify/identify.h"
@@ -30,6 +31,11 @@ struct generation {
 struct generation *generation_build(const struct sources *s, uint64_t number,
                                     struct diag_list *diags);
 void generation_free(struct generation *g);
+// What its rules and all detectors need of the kernel, added to *to.
+void generation_interest(const struct generation *g, struct interest *to);
+
+// Detectors beside the rules; ends with NULL.
+extern const struct detector *const agent_detectors[];
 
 // Where outputs go. Each pointer is good during the call only. Any member may be NULL.
 struct line_sinks {
@@ -44,7 +50,7 @@ struct line_sinks {
                    uint64_t cgroup, struct str text);
     // An event that detectors saw, before the epoch ends, on the shard's thread (taps; not part of
     // the pure output).
-    void (*event)(void *ctx, unsigned shard, const struct event *e, const struct rule_env *env,
+    void (*event)(void *ctx, unsigned shard, const struct event *e, const struct detect_env *env,
                   struct rule_scratch *scratch);
 };
 struct line_options {
@@ -52,6 +58,7 @@ struct line_options {
     int64_t wall_minus_boot;
     struct str hostname;
     struct line_sinks sinks;
+    const struct detector *const *detectors; // agent_detectors; NULL: rules alone
 };
 struct line *line_new(const struct line_options *o);
 void line_free(struct line *l);

@@ -166,6 +166,7 @@ int agent_replay(const struct replay_options *o, struct error *err)
         struct line_options options = {.shards = reader.info.shards,
                                        .wall_minus_boot = (int64_t)reader.info.wall_minus_boot,
                                        .hostname = reader.info.host,
+                                       .detectors = agent_detectors,
                                        .sinks = {.ctx = &replay,
                                                  .finding = on_finding,
                                                  .generation = on_generation,

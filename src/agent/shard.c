@@ -1,5 +1,5 @@
 // One shard of the line: identify and detect for the containers whose number falls to it.
-#include "agent/internal.h"
+#include "agent/detectors.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,7 +68,7 @@ static void keep_finding_always(void *ctx, const struct finding *f)
     s->findings_n++;
 }
 
-static void keep_finding(void *ctx, const struct finding *f)
+void shard_finding(void *ctx, const struct finding *f)
 {
     struct shard *s = ctx;
     if (repeats_pass(s->repeats, f))
@@ -90,6 +90,16 @@ static void keep_write(struct shard *s, const struct event *e)
         e->rec->time,        e->container->number, arena_str(s->arena, rec_str(e->rec, o->path))};
 }
 
+struct detect_env shard_env(const struct shard *s)
+{
+    const struct line *l = s->line;
+    return (struct detect_env){.identify = s->identify,
+                               .wall_minus_boot = l->wall_minus_boot,
+                               .generation = l->generation ? l->generation->number : 0,
+                               .hostname = l->hostname,
+                               .shard = s->number};
+}
+
 int shard_take(struct shard *s, const struct bh_rec *rec)
 {
     struct line *l = s->line;
@@ -109,20 +119,17 @@ int shard_take(struct shard *s, const struct bh_rec *rec)
     e.number = ++s->events;
     e.at.segment = s->number;
     e.at.offset = s->records; // position in the shard's stream: what evidence cites
-    struct rule_env env = {.identify = s->identify,
-                           .wall_minus_boot = l->wall_minus_boot,
-                           .generation = l->generation ? l->generation->number : 0,
-                           .hostname = l->hostname,
-                           .shard = s->number};
+    struct detect_env env = shard_env(s);
     if (rec->kind == BH_OPEN)
         keep_write(s, &e);
     if (rec->kind == BH_VERDICT) {
         struct finding f;
-        if (shard_verdict_finding(s, &e, &f))
+        if (verdict_finding(&env, &e, &f))
             keep_finding_always(s, &f);
     }
     if (l->generation)
-        ruleset_match(l->generation->rules, s->scratch, &env, &e, keep_finding, s);
+        ruleset_match(l->generation->rules, s->scratch, &env, &e, shard_finding, s);
+    detectors_event(s, &env, &e);
     if (l->sinks.event)
         l->sinks.event(l->sinks.ctx, s->number, &e, &env, s->scratch);
     return 0;

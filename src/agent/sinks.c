@@ -102,7 +102,7 @@ static void on_generation(void *ctx, const struct generation *g)
     journal_set_checkpoint(c->journal, c->config.checkpoint_ns);
     memset(&c->base_interest, 0, sizeof(c->base_interest));
     interest_base(&c->base_interest);
-    ruleset_interest(g->rules, &c->base_interest);
+    generation_interest(g, &c->base_interest);
     buf_reset(&c->text);
     struct json j = json_on(&c->text);
     json_object(&j);
@@ -143,7 +143,7 @@ static void on_notice(void *ctx, unsigned shard, enum notice_kind kind, uint32_t
     }
 }
 
-static void on_event(void *ctx, unsigned shard, const struct event *e, const struct rule_env *env,
+static void on_event(void *ctx, unsigned shard, const struct event *e, const struct detect_env *env,
                      struct rule_scratch *scratch)
 {
     tap_event(ctx, shard, e, env, scratch);

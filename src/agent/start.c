@@ -388,7 +388,7 @@ int core_start(struct core *c, const struct agent_options *o, struct error *err)
     }
     c->config = tried->documents->agent;
     interest_base(&c->base_interest);
-    ruleset_interest(tried->rules, &c->base_interest);
+    generation_interest(tried, &c->base_interest);
     generation_free(tried);
     c->shards = shards_of(c);
 
@@ -420,6 +420,7 @@ int core_start(struct core *c, const struct agent_options *o, struct error *err)
         struct line_options line = {.shards = c->shards,
                                     .wall_minus_boot = wall_minus_boot,
                                     .hostname = str_of(host_name(c->host)),
+                                    .detectors = agent_detectors,
                                     .sinks = core_sinks(c)};
         c->line = line_new(&line);
         r = c->line ? 0 : error_set(err, -ENOMEM, "out of memory");

@@ -49,7 +49,7 @@ void tap_remove(struct core *c, uint64_t client)
 }
 
 // On the shard's thread: touches only this shard's buffers.
-void tap_event(struct core *c, unsigned shard, const struct event *e, const struct rule_env *env,
+void tap_event(struct core *c, unsigned shard, const struct event *e, const struct detect_env *env,
                struct rule_scratch *scratch)
 {
     for (size_t i = 0; i < MAX_TAPS; i++) {

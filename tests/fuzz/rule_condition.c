@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
                           .image = &image,
                           .container = &box,
                           .number = 1};
-        struct rule_env env = {.hostname = STR("h")};
+        struct detect_env env = {.hostname = STR("h")};
         struct rule_scratch *s = rule_scratch_new();
         if (s)
             rule_filter_match(f, s, &env, &e);

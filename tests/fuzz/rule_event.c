@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
                       .image = rec->cpu & 4 ? NULL : &image,
                       .container = &box,
                       .number = 1};
-    struct rule_env env = {.hostname = rest};
+    struct detect_env env = {.hostname = rest};
     struct rule_scratch *s = rule_scratch_new();
     _cleanup_buf_ struct buf text = {0}, out = {0};
     struct json j = json_on(&out);

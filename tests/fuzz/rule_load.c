@@ -20,7 +20,7 @@ static void run(const struct ruleset *r)
                      box = {.number = 1, .type = CONTAINER_OCI, .facts = &facts};
     struct image image = {.comm = STR("sh"), .args = STR("sh\0-c\0"), .path = STR("/bin/sh")};
     struct process process = {.tgid = 5, .image = &image};
-    struct rule_env env = {.hostname = STR("h")};
+    struct detect_env env = {.hostname = STR("h")};
     struct rule_scratch *s = rule_scratch_new();
     size_t total = 0;
     for (int i = 0; s && i < 2; i++) {

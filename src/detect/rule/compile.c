@@ -373,7 +373,7 @@ static void hit(void *ctx, uint32_t rule)
     h->emit(h->ctx, &h->m->s->finding);
 }
 
-int ruleset_match(const struct ruleset *r, struct rule_scratch *s, const struct rule_env *env,
+int ruleset_match(const struct ruleset *r, struct rule_scratch *s, const struct detect_env *env,
                   const struct event *e, detect_emit emit, void *ctx)
 {
     struct match m;
@@ -453,7 +453,7 @@ void rule_filter_interest(const struct rule_filter *f, struct interest *to)
 }
 
 bool rule_filter_match(const struct rule_filter *f, struct rule_scratch *s,
-                       const struct rule_env *env, const struct event *e)
+                       const struct detect_env *env, const struct event *e)
 {
     struct match m;
     if (e->rec->kind >= BH_KERNEL_MAX)

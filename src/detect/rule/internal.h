@@ -401,12 +401,12 @@ struct rule_scratch {
 };
 struct match {
     const struct event *e;
-    const struct rule_env *env;
+    const struct detect_env *env;
     struct rule_scratch *s;
     const struct unit *unit;
 };
 bool match_begin(struct match *m, const struct unit *u, struct rule_scratch *s,
-                 const struct rule_env *env, const struct event *e, size_t slots);
+                 const struct detect_env *env, const struct event *e, size_t slots);
 // Value of a field of the unit on this event, remembered while the event lasts. false: null.
 bool match_field(struct match *m, size_t field, struct value *ret);
 bool term_value(struct match *m, const struct term *t, struct value *ret);

@@ -56,7 +56,7 @@ static bool fits(struct rule_scratch *s, size_t fields, size_t slots)
 }
 
 bool match_begin(struct match *m, const struct unit *u, struct rule_scratch *s,
-                 const struct rule_env *env, const struct event *e, size_t slots)
+                 const struct detect_env *env, const struct event *e, size_t slots)
 {
     *m = (struct match){e, env, s, u};
     s->used = 0;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "detect/detect.h"
-#include "identify/identify.h"
 
 struct ruleset; // immutable; shared between threads
 struct rule_options {
@@ -18,19 +17,11 @@ size_t ruleset_rules(const struct ruleset *r);
 // What the rules need of the kernel.
 void ruleset_interest(const struct ruleset *r, struct interest *add_to);
 
-// Where and when: constants of one call.
-struct rule_env {
-    const struct identify *identify;
-    int64_t wall_minus_boot;
-    uint64_t generation;
-    struct str hostname;
-    uint32_t shard;
-};
 struct rule_scratch; // per shard: memory of one match
 struct rule_scratch *rule_scratch_new(void);
 void rule_scratch_free(struct rule_scratch *s);
 // Runs all rules that ask for this event. Emits one finding a matching rule. Returns how many.
-int ruleset_match(const struct ruleset *r, struct rule_scratch *s, const struct rule_env *env,
+int ruleset_match(const struct ruleset *r, struct rule_scratch *s, const struct detect_env *env,
                   const struct event *e, detect_emit emit, void *ctx);
 
 // A single condition (for `events EXPRESSION`). NULL on error, diags say why.
@@ -39,7 +30,7 @@ struct rule_filter *rule_filter_compile(struct str expression, struct diag_list 
 void rule_filter_free(struct rule_filter *f);
 void rule_filter_interest(const struct rule_filter *f, struct interest *add_to);
 bool rule_filter_match(const struct rule_filter *f, struct rule_scratch *s,
-                       const struct rule_env *env, const struct event *e);
+                       const struct detect_env *env, const struct event *e);
 
 // Prints a rule: its source, the resolved condition, event types, flat code with comments,
 // interest, and what each field's stability is. -ENOENT: no such rule (nearest name in err).
@@ -55,11 +46,11 @@ extern const struct rule_operator_row rule_operators[];
 extern const size_t rule_operators_n;
 // The value of a field on an event as text ("<NA>" for null), for `events` and tests. 0 or -EINVAL:
 // no such field.
-int rule_field_text(struct str field, struct rule_scratch *s, const struct rule_env *env,
+int rule_field_text(struct str field, struct rule_scratch *s, const struct detect_env *env,
                     const struct event *e, struct buf *out);
 // One line about an event, in the style of Falco's: "TIME: exec sh …". Also all non-null fields as
 // JSON.
-void rule_event_text(struct rule_scratch *s, const struct rule_env *env, const struct event *e,
+void rule_event_text(struct rule_scratch *s, const struct detect_env *env, const struct event *e,
                      struct buf *out);
-void rule_event_json(struct rule_scratch *s, const struct rule_env *env, const struct event *e,
+void rule_event_json(struct rule_scratch *s, const struct detect_env *env, const struct event *e,
                      struct json *j);

@@ -22,7 +22,7 @@ static bool field_value(struct match *m, struct str name, struct value *ret,
     return f.getter->get(m, &f, f.index, ret);
 }
 
-int rule_field_text(struct str field, struct rule_scratch *s, const struct rule_env *env,
+int rule_field_text(struct str field, struct rule_scratch *s, const struct detect_env *env,
                     const struct event *e, struct buf *out)
 {
     struct match m;
@@ -84,7 +84,7 @@ static const struct {
     {BH_RESOURCE, {"cpu_ns=resource.cpu_ns", "memory=resource.memory_bytes", "pids=resource.pids"}},
 };
 
-void rule_event_text(struct rule_scratch *s, const struct rule_env *env, const struct event *e,
+void rule_event_text(struct rule_scratch *s, const struct detect_env *env, const struct event *e,
                      struct buf *out)
 {
     struct match m;
@@ -145,7 +145,7 @@ static void json_value(struct json *j, const struct value *v)
     }
 }
 
-void rule_event_json(struct rule_scratch *s, const struct rule_env *env, const struct event *e,
+void rule_event_json(struct rule_scratch *s, const struct detect_env *env, const struct event *e,
                      struct json *j)
 {
     json_object(j);

@@ -96,10 +96,10 @@ void world_init(struct world *w)
                                   .container = 7,
                                   .image = &w->image,
                                   .lineage = 9};
-    w->env = (struct rule_env){.wall_minus_boot = (int64_t)(WALL - START),
-                               .generation = 3,
-                               .hostname = STR("node"),
-                               .shard = 0};
+    w->env = (struct detect_env){.wall_minus_boot = (int64_t)(WALL - START),
+                                 .generation = 3,
+                                 .hostname = STR("node"),
+                                 .shard = 0};
     w->scratch = rule_scratch_new();
     assert_non_null(w->scratch);
     world_on_host(w, false);

@@ -10,7 +10,7 @@ struct world {
     struct process init, parent, process;
     struct mount_fact mounts[2];
     struct label labels[4];
-    struct rule_env env;
+    struct detect_env env;
     struct rule_scratch *scratch;
     struct buf record;
     struct event event;
