@@ -437,6 +437,20 @@ void reg_refresh(struct identify *i, struct reg *r)
     r->pub.lossy = r->storm || i->losses > MAX(r->losses_before, i->losses_cleared);
 }
 
+// Every process of it has a mount and a pid namespace that isn't the host's: so a container that
+// ran before us, whose runtime keeps its state where nobody told us.
+static bool lives_apart(const struct identify *i, const struct reg *r)
+{
+    const struct proc *p;
+    TAILQ_FOREACH (p, &r->live, in_reg) {
+        const struct image *m = p->pub.image;
+        if (!m || !m->nses.mnt || m->nses.mnt == i->host_nses.mnt || !m->nses.pid ||
+            m->nses.pid == i->host_nses.pid)
+            return false;
+    }
+    return i->host_nses.mnt && i->host_nses.pid && !TAILQ_EMPTY(&r->live);
+}
+
 // No bundle was found where its maker stood.
 static void no_container(struct identify *i, struct reg *r)
 {
@@ -446,7 +460,14 @@ static void no_container(struct identify *i, struct reg *r)
         r->entered = false; // its first process may know better
         reg_entered(i, r, TAILQ_FIRST(&r->live));
     }
-    if (r->answered >= r->asked && !r->as)
+    if (r->answered < r->asked || r->as)
+        return;
+    if (!r->facts && !r->pub.gone && lives_apart(i, r)) {
+        r->pub.facts = &facts_apart;
+        r->pub.type = CONTAINER_OCI;
+        tell(i, r->pub.number, NOTICE_CONTAINER_KNOWN, r, r->pub.cgroup, STR_NULL);
+        seal_if_due(i, r);
+    } else
         tell(i, r->pub.number, NOTICE_PLAIN, r, r->pub.cgroup, STR_NULL);
 }
 

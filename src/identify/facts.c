@@ -11,6 +11,11 @@ const struct facts facts_none = {.version = 0, .source = ""};
 const struct facts facts_no_room = {
     .version = 1, .source = "", .problem = {"no room was left for its facts", 30}};
 
+const struct facts facts_apart = {
+    .version = 1,
+    .source = "",
+    .problem = {"it lives in namespaces of its own, but no bundle was found", 58}};
+
 // Where facts come from, least trusted first.
 static const struct source_row {
     const char *name;

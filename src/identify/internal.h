@@ -208,7 +208,7 @@ struct fact_extra { // what a fact says beside struct facts
 // what is known. -ENOMEM: a container, but there is no room for what is said of it.
 int facts_read(struct identify *i, const struct reg *r, struct str text, struct facts **ret,
                uint8_t *ret_class, uint8_t *ret_rank, struct fact_extra *ret_extra);
-extern const struct facts facts_none, facts_no_room;
+extern const struct facts facts_none, facts_no_room, facts_apart;
 // Container id from a cgroup's path: its last component without what runtimes put around it.
 struct str id_of_cgroup(struct str path);
 // Does this cgroup's path fit what the bundle says (linux.cgroupsPath)?

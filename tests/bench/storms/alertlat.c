@@ -12,7 +12,7 @@ int main(int c, char **v)
 {
     int n = c > 2 ? atoi(v[2]) : 30;
     for (int i = 0; i < n; i++) {
-        struct timespec gap = {0, 300000000 + (i * 37 % 100) * 1000000L}, nap = {0, 100000};
+        struct timespec gap = {0, 20000000 + (i * 37 % 100) * 1000000L}, nap = {0, 100000};
         nanosleep(&gap, 0);
         off_t s0 = size(v[1]);
         double t0 = now(), ms;
