@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What the programs behind sys_exit share: which call it was, and the file behind a descriptor. */
+/* What the programs behind sys_exit share: which call it was, and the file behind a descriptor. And
+ * for a hook in the middle of a call: which one that is. */
 #pragma once
 
 #include "bpf/observe/arch.bpf.h"
@@ -8,6 +9,9 @@
 
 /* By system-call number; written live by user space. */
 struct call_entry calls[BH_CALLS_MAX] __weak;
+/* The same whether or not sys_exit is asked to look at the call; written before anything is
+ * attached. */
+struct call_entry calls_known[BH_CALLS_MAX] __weak;
 
 struct call {
     __u32 number;
@@ -19,6 +23,20 @@ static __always_inline struct call call_of(struct task_struct *task, const struc
 {
     struct call c = {.number = arch_call_number(regs), .compat = arch_compat(task)};
     struct call_entry e = calls[c.number & (BH_CALLS_MAX - 1)];
+    c.id = c.compat ? e.compat : e.native;
+    return c;
+}
+
+/* The call that the task is in; id 0: none, or none that we know (a fault, an io_uring worker). */
+static __always_inline struct call call_running(struct task_struct *task,
+                                                const struct pt_regs *regs)
+{
+    struct call c = {.number = arch_call_number(regs), .compat = arch_compat(task)};
+    __u32 at = c.number;
+    if (at >= BH_CALLS_MAX || !arch_in_call(regs))
+        return c;
+    barrier_var(at); /* else the mask, which the verifier needs, is optimised away */
+    struct call_entry e = calls_known[at & (BH_CALLS_MAX - 1)];
     c.id = c.compat ? e.compat : e.native;
     return c;
 }

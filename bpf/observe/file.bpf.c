@@ -3,12 +3,16 @@
  * Files: open, and memfd_create, whose file has no name in any tree.
  *
  * open_lsm, open_fentry  lsm/file_open, fentry/security_file_open: the kernel's object before
- * anyone could swap it, its path by bpf_d_path. One of them is loaded where the kernel takes it,
- * and call_open isn't. call_open              behind call_exit: the file behind the returned
- * descriptor, its path walked. Another thread that shares the table can put another file there
- * between the open and us: flagged. call_memfd             behind call_exit. Failed opens are not
- * sent. An overlay's inner open of the lower or upper file is the kernel's, not the task's:
- * skipped. So is the open for an exec: that has its own kind.
+ * anyone could swap it, its path by bpf_d_path; the call and the caller's text by the task's
+ * registers. One of them is loaded where the kernel takes it, and call_open isn't.
+ *
+ * call_open  behind call_exit: the file behind the returned descriptor, its path walked. Another
+ * thread that shares the table can put another file there between the open and us: flagged.
+ *
+ * call_memfd  behind call_exit.
+ *
+ * Failed opens are not sent. An overlay's inner open of the lower or upper file is the kernel's,
+ * not the task's: skipped. So is the open for an exec: that has its own kind.
  */
 #include "bpf/observe/emit.bpf.h"
 #include "bpf/observe/exit.bpf.h"
@@ -133,6 +137,12 @@ int BPF_PROG(call_open, struct pt_regs *regs, long ret)
     return 0;
 }
 
+static __always_inline bool is_open(__u32 call)
+{
+    return call == BH_CALL_OPEN || call == BH_CALL_OPENAT || call == BH_CALL_OPENAT2 ||
+           call == BH_CALL_CREAT || call == BH_CALL_OPEN_BY_HANDLE_AT;
+}
+
 #define DELETED     " (deleted)"
 #define DELETED_LEN 10
 
@@ -156,6 +166,14 @@ static __always_inline int open_object(struct file *file)
         record_bytes(s, SPAN_AT(bh_open, path), (__u64)s->walk.text, length, FROM_KERNEL);
     } else {
         s->flags |= BH_F_TRUNCATED;
+    }
+    /* An open without a call for it (io_uring, the kernel's own) has no text and names no call. */
+    const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+    struct call c = call_running(task, regs);
+    if (is_open(c.id)) {
+        o->call = (__u8)c.id;
+        s->flags |= c.compat ? BH_F_COMPAT : 0;
+        open_asked(s, o, &c, regs);
     }
     record_send(s, BH_RING_BULK);
     scratch_release(s);

@@ -53,6 +53,10 @@ void programs_calls(struct sense *s, const struct bh_kind_set *any)
         uint8_t value = asked ? numbers[i].call : BH_CALL_NONE;
         bss->call_programs[numbers[i].call] = program_of(kind);
         if (numbers[i].native >= 0 && numbers[i].native < BH_CALLS_MAX)
+            bss->calls_known[numbers[i].native].native = numbers[i].call;
+        if (numbers[i].compat >= 0 && numbers[i].compat < BH_CALLS_MAX)
+            bss->calls_known[numbers[i].compat].compat = numbers[i].call;
+        if (numbers[i].native >= 0 && numbers[i].native < BH_CALLS_MAX)
             __atomic_store_n(&bss->calls[numbers[i].native].native, value, __ATOMIC_RELEASE);
         if (numbers[i].compat >= 0 && numbers[i].compat < BH_CALLS_MAX)
             __atomic_store_n(&bss->calls[numbers[i].compat].compat, value, __ATOMIC_RELEASE);

@@ -1,6 +1,7 @@
 // sense: BPF programs loaded and attached, rings drained in order, losses made exact, the scan at
-// start, the resource sampler. A capture file is one more source (sense_replay_*). Owned by
-// agent/'s core thread, but sense_drain(shard) may run on that shard's thread.
+// start, the resource sampler. A capture file is one more source of the same records
+// (model's segment reader; src/agent/replay.c). Owned by agent/'s core thread, but
+// sense_drain(shard) may run on that shard's thread.
 #pragma once
 
 #include "base/base.h"

@@ -13,6 +13,14 @@ static __always_inline __u32 arch_call_number(const struct pt_regs *regs)
     return (__u32)regs->syscallno;
 }
 
+/* Whether the call that the registers tell of still runs. They keep its number when it is over, for
+ * what the kernel does on the way out (a core dump opens a file); the first register holds the
+ * first argument till then. */
+static __always_inline bool arch_in_call(const struct pt_regs *regs)
+{
+    return regs->syscallno >= 0 && regs->regs[0] == regs->orig_x0;
+}
+
 static __always_inline bool arch_compat(struct task_struct *task)
 {
     return task->thread_info.flags & ARCH_TIF_32BIT;

@@ -14,6 +14,13 @@ static __always_inline __u32 arch_call_number(const struct pt_regs *regs)
     return (__u32)regs->orig_ax;
 }
 
+/* Whether the call that the registers tell of still runs. They keep its number when it is over, for
+ * what the kernel does on the way out (a core dump opens a file). */
+static __always_inline bool arch_in_call(const struct pt_regs *regs)
+{
+    return (long)regs->orig_ax >= 0 && (long)regs->ax == -38; /* -ENOSYS from entry till the end */
+}
+
 static __always_inline bool arch_compat(struct task_struct *task)
 {
     struct thread_info___status *info = (void *)&task->thread_info;

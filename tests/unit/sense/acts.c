@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
@@ -91,10 +92,9 @@ static void test_open(void **state)
     const struct bh_rec *rec =
         live_wait(l, is, &(struct who){BH_OPEN, (uint32_t)pid, 0, "/etc/passwd"});
     assert_non_null(rec);
-    bool by_fd = rec->truth == BH_TRUTH_RETURNED_FD;
     assert_int_equal(rec->flags & (BH_F_SHARED_TABLE | BH_F_MISMATCH | BH_F_TRUNCATED), 0);
-    if (by_fd)
-        expect_text(rec_str(rec, REC_AS(rec, bh_open)->asked), link);
+    expect_text(rec_str(rec, REC_AS(rec, bh_open)->asked), link);
+    assert_int_equal(REC_AS(rec, bh_open)->call, BH_CALL_OPENAT);
 
     rec = live_wait(l, is, &(struct who){BH_OPEN, (uint32_t)pid, 0, made});
     assert_non_null(rec);
@@ -104,6 +104,7 @@ static void test_open(void **state)
     assert_int_equal(o->file.ino, st.st_ino);
     assert_int_equal(o->created, 1);
     assert_int_equal(o->flags & (O_ACCMODE | O_CREAT | O_TRUNC), O_RDWR | O_CREAT | O_TRUNC);
+    assert_int_equal(o->mode, 0640);
     assert_true(o->file.flags & BH_FILE_WRITABLE);
     for (size_t i = 0; i < l->got.n; i++) // the open that failed is no record
         if (l->got.recs[i]->kind == BH_OPEN && l->got.recs[i]->tgid == (uint32_t)pid)
@@ -111,6 +112,58 @@ static void test_open(void **state)
                                 STR("/no/such/file")));
     unlink(made);
     unlink(link);
+    live_close(l);
+}
+
+// One openat by io_uring, no call of its own. 2: this kernel has none.
+static int open_by_ring(const char *path)
+{
+    struct io_uring_params p = {0};
+    int ring = (int)syscall(SYS_io_uring_setup, 1, &p);
+    if (ring < 0)
+        return errno == ENOSYS || errno == EPERM ? 2 : 1;
+    size_t sq_bytes = p.sq_off.array + p.sq_entries * sizeof(uint32_t);
+    char *sq =
+        mmap(NULL, sq_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring, (off_t)IORING_OFF_SQ_RING);
+    struct io_uring_sqe *e =
+        mmap(NULL, sizeof(*e), PROT_READ | PROT_WRITE, MAP_SHARED, ring, (off_t)IORING_OFF_SQES);
+    if (sq == MAP_FAILED || e == MAP_FAILED)
+        return 1;
+    *e = (struct io_uring_sqe){.opcode = IORING_OP_OPENAT,
+                               .fd = AT_FDCWD,
+                               .addr = (uint64_t)(uintptr_t)path,
+                               .open_flags = O_RDONLY};
+    uint32_t first = 0, one = 1;
+    memcpy(sq + p.sq_off.array, &first, sizeof(first));
+    memcpy(sq + p.sq_off.tail, &one, sizeof(one));
+    return syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1;
+}
+
+static int open_both_ways(void *arg)
+{
+    if (open("/etc/passwd", O_RDONLY) < 0)
+        return 1;
+    return open_by_ring(arg);
+}
+
+static void test_open_without_a_call(void **state)
+{
+    struct live *l = live_open(1, 1 << 20, 10000, every_kind);
+    pid_t pid = live_spawn(open_both_ways, "/etc/group");
+    int status = live_reap(pid);
+    const struct bh_rec *rec =
+        live_wait(l, is, &(struct who){BH_OPEN, (uint32_t)pid, 0, "/etc/passwd"});
+    assert_non_null(rec);
+    // Behind sys_exit such an open isn't seen (docs/THREAT-MODEL.md); a hook in the kernel sees it.
+    if (rec->truth == BH_TRUTH_KERNEL_OBJECT && status == 0) {
+        rec = live_wait(l, is, &(struct who){BH_OPEN, (uint32_t)pid, 0, "/etc/group"});
+        assert_non_null(rec);
+        assert_int_equal(REC_AS(rec, bh_open)->call, BH_CALL_NONE);
+        assert_int_equal(REC_AS(rec, bh_open)->asked.len, 0);
+    } else {
+        assert_true(status == 0 || WEXITSTATUS(status) == 2);
+        print_message("not seen here: an open by io_uring\n");
+    }
     live_close(l);
 }
 
@@ -492,17 +545,12 @@ static void test_interest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open),
-        cmocka_unit_test(test_open_deep),
-        cmocka_unit_test(test_memfd),
-        cmocka_unit_test(test_tcp),
-        cmocka_unit_test(test_udp),
-        cmocka_unit_test(test_cred),
-        cmocka_unit_test(test_cred_from_before),
-        cmocka_unit_test(test_namespace),
-        cmocka_unit_test(test_mount),
-        cmocka_unit_test(test_ptrace),
-        cmocka_unit_test(test_interest),
+        cmocka_unit_test(test_open),      cmocka_unit_test(test_open_without_a_call),
+        cmocka_unit_test(test_open_deep), cmocka_unit_test(test_memfd),
+        cmocka_unit_test(test_tcp),       cmocka_unit_test(test_udp),
+        cmocka_unit_test(test_cred),      cmocka_unit_test(test_cred_from_before),
+        cmocka_unit_test(test_namespace), cmocka_unit_test(test_mount),
+        cmocka_unit_test(test_ptrace),    cmocka_unit_test(test_interest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

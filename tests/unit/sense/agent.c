@@ -133,6 +133,7 @@ struct table {
     FILE *out; // writing a new one
     unsigned compared;
 };
+// The count of one program, or how many programs the table has of this kernel (NULL).
 static uint32_t in_table(const struct table *t, const char *program)
 {
     char kernel[32], name[64];
@@ -141,8 +142,8 @@ static uint32_t in_table(const struct table *t, const char *program)
     if (!f)
         return 0;
     while (fscanf(f, "%31s %63s %u", kernel, name, &count) == 3)
-        if (strcmp(kernel, t->kernel) == 0 && strcmp(name, program) == 0)
-            found = count;
+        if (strcmp(kernel, t->kernel) == 0 && (!program || strcmp(name, program) == 0))
+            found = program ? count : found + 1;
     fclose(f);
     return found;
 }
@@ -181,6 +182,8 @@ static void test_instructions(void **state)
         fclose(t.out);
     else if (!t.compared)
         print_message("no counts of kernel %s in the table\n", u.release);
+    else // a hook that the verifier now refuses is passed over for a worse one: not unnoticed
+        assert_int_equal(t.compared, in_table(&t, NULL));
     live_close(l);
 }
 
