@@ -1,10 +1,10 @@
 // What the API's requests are answered with. JSON shapes: docs/formats/api.md.
-#include "agent/core.h"
+#include "agent/answers.h"
 
 #include <errno.h>
 #include <fcntl.h>
 
-static void problem(struct core *c, uint64_t client, int status, const char *code,
+void answer_problem(struct core *c, uint64_t client, int status, const char *code,
                     struct str message, const char *hint)
 {
     buf_reset(&c->text);
@@ -20,15 +20,15 @@ static void problem(struct core *c, uint64_t client, int status, const char *cod
     control_reply(c->control, client, status, buf_view(&c->text));
 }
 
-static void reply(struct core *c, uint64_t client)
+void answer_reply(struct core *c, uint64_t client)
 {
     if (c->text.failed)
-        problem(c, client, 500, "memory", STR("the answer does not fit into memory"), NULL);
+        answer_problem(c, client, 500, "memory", STR("the answer does not fit into memory"), NULL);
     else
         control_reply(c->control, client, 200, buf_view(&c->text));
 }
 
-static void wall(struct json *j, const struct core *c, const char *key, uint64_t boot)
+void answer_time(struct json *j, const struct core *c, const char *key, uint64_t boot)
 {
     if (!boot) {
         json_key(j, key);
@@ -96,7 +96,7 @@ static void answer_status(struct core *c, const struct control_request *r)
     json_object(&j);
     json_kcstr(&j, "version", BULKHEAD_VERSION);
     json_ku64(&j, "pid", (uint64_t)getpid());
-    wall(&j, c, "since", c->started);
+    answer_time(&j, c, "since", c->started);
     json_ku64(&j, "generation", c->generation);
     json_ku64(&j, "rules_loaded",
               line_generation(c->line) ? ruleset_rules(line_generation(c->line)->rules) : 0);
@@ -154,7 +154,7 @@ static void answer_status(struct core *c, const struct control_request *r)
         json_cstr(&j, "no bpffs: rows end with the agent");
     json_array_end(&j);
     json_object_end(&j);
-    reply(c, r->client);
+    answer_reply(c, r->client);
 }
 
 struct listing {
@@ -183,7 +183,7 @@ static int list_process(void *ctx, const struct process *p)
         if (args.ptr[i] == 0)
             args.ptr[i] = ' ';
     json_kstr(j, "args", buf_view(&args));
-    wall(j, l->core, "started", p->start);
+    answer_time(j, l->core, "started", p->start);
     json_ku64(j, "container", p->container);
     json_object_end(j);
     return 0;
@@ -209,9 +209,9 @@ static int list_container(void *ctx, const struct container *container)
     json_ku64(j, "cgroup_id", container->cgroup);
     json_ku64(j, "level", container->level);
     json_ku64(j, "facts_version", f->version);
-    wall(j, l->core, "created", container->created);
-    wall(j, l->core, "known", container->known);
-    wall(j, l->core, "first_exec", container->first_exec);
+    answer_time(j, l->core, "created", container->created);
+    answer_time(j, l->core, "known", container->known);
+    answer_time(j, l->core, "first_exec", container->first_exec);
     json_key(j, "known_ms_before_start");
     if (container->known && container->first_exec)
         json_double(j, ((double)container->first_exec - (double)container->known) / 1e6);
@@ -239,7 +239,7 @@ static void answer_ps(struct core *c, const struct control_request *r)
     identify_containers(l.identify, list_container, &l);
     json_array_end(&j);
     json_object_end(&j);
-    reply(c, r->client);
+    answer_reply(c, r->client);
 }
 
 static int list_incident(void *ctx, const struct incident *i)
@@ -258,7 +258,7 @@ static void answer_incidents(struct core *c, const struct control_request *r)
     correlate_each(line_correlate(c->line), list_incident, &j);
     json_array_end(&j);
     json_object_end(&j);
-    reply(c, r->client);
+    answer_reply(c, r->client);
 }
 
 struct of_incident {
@@ -293,8 +293,8 @@ static const struct incident *wanted_incident(struct core *c, const struct contr
         char message[96];
         int n = snprintf(message, sizeof(message), "there is no incident %.*s",
                          (int)MIN(text.len, (size_t)32), text.ptr);
-        problem(c, r->client, 404, "no-incident", (struct str){message, (size_t)n},
-                "`bulkhead incidents` lists them");
+        answer_problem(c, r->client, 404, "no-incident", (struct str){message, (size_t)n},
+                       "`bulkhead incidents` lists them");
     }
     return i;
 }
@@ -323,7 +323,7 @@ static void answer_incident(struct core *c, const struct control_request *r)
     json_array_end(&j);
     json_kstr(&j, "story", buf_view(&story));
     json_object_end(&j);
-    reply(c, r->client);
+    answer_reply(c, r->client);
 }
 
 // A person's word is an input of the line, and who said it stands in the ledger.
@@ -333,15 +333,15 @@ static void answer_word(struct core *c, const struct control_request *r, const c
     struct str number = control_param(r, "number");
     uint64_t n = 0;
     if (parse_u64(number, &n) < 0) {
-        problem(c, r->client, 400, "bad-number", STR("the number is not a number"), NULL);
+        answer_problem(c, r->client, 400, "bad-number", STR("the number is not a number"), NULL);
         return;
     }
     if (strcmp(what, "incident") == 0) {
         if (!wanted_incident(c, r))
             return;
     } else if (!desired_row(line_desired(c->line), n)) {
-        problem(c, r->client, 404, "no-row", STR("there is no such row"),
-                "`bulkhead rows` lists them");
+        answer_problem(c, r->client, 404, "no-row", STR("there is no such row"),
+                       "`bulkhead rows` lists them");
         return;
     }
     _cleanup_buf_ struct buf text = {0};
@@ -361,7 +361,7 @@ static void answer_word(struct core *c, const struct control_request *r, const c
     else {
         buf_reset(&c->text);
         buf_text(&c->text, "{\"done\":true}");
-        reply(c, r->client);
+        answer_reply(c, r->client);
     }
 }
 
@@ -393,7 +393,7 @@ static void answer_rows(struct core *c, const struct control_request *r)
     desired_each(line_desired(c->line), list_row, &l);
     json_array_end(&j);
     json_object_end(&j);
-    reply(c, r->client);
+    answer_reply(c, r->client);
 }
 
 // why CONTAINER|PID|PATH: what was said and done about it, and what is in force for it now.
@@ -484,14 +484,14 @@ static void answer_why(struct core *c, const struct control_request *r)
     uint64_t pid = 0;
     bool ambiguous = false;
     if (w.what.len == 0) {
-        problem(c, r->client, 400, "what",
-                STR("say of what: a container's id or name, a pid, or a path"), NULL);
+        answer_problem(c, r->client, 400, "what",
+                       STR("say of what: a container's id or name, a pid, or a path"), NULL);
         return;
     }
     const struct container *container = identify_container_by_text(identify, w.what, &ambiguous);
     if (ambiguous) {
-        problem(c, r->client, 409, "ambiguous", STR("more than one container begins so"),
-                "give more of its id");
+        answer_problem(c, r->client, 409, "ambiguous", STR("more than one container begins so"),
+                       "give more of its id");
         return;
     }
     const struct process *process = NULL;
@@ -506,9 +506,9 @@ static void answer_why(struct core *c, const struct control_request *r)
         w.pid = (uint32_t)pid;
         process = identify_process(identify, w.pid);
     } else {
-        problem(c, r->client, 404, "unknown",
-                STR("no container, process or path is known by that name"),
-                "`bulkhead ps` lists what is known");
+        answer_problem(c, r->client, 404, "unknown",
+                       STR("no container, process or path is known by that name"),
+                       "`bulkhead ps` lists what is known");
         return;
     }
     buf_reset(&c->text);
@@ -537,7 +537,7 @@ static void answer_why(struct core *c, const struct control_request *r)
     not_watched(&w);
     json_array_end(&j);
     json_object_end(&j);
-    reply(c, r->client);
+    answer_reply(c, r->client);
 }
 
 static void answer_findings(struct core *c, const struct control_request *r)
@@ -548,7 +548,7 @@ static void answer_findings(struct core *c, const struct control_request *r)
             control_begin(c->control, r->client);
             return;
         }
-    problem(c, r->client, 503, "busy", STR("too many readers of findings"), NULL);
+    answer_problem(c, r->client, 503, "busy", STR("too many readers of findings"), NULL);
 }
 
 static void answer_events(struct core *c, const struct control_request *r)
@@ -556,8 +556,8 @@ static void answer_events(struct core *c, const struct control_request *r)
     _cleanup_buf_ struct buf why = {0};
     int result = tap_add(c, r->client, control_param(r, "filter"), &why);
     if (result < 0)
-        problem(c, r->client, result == -EINVAL ? 400 : 503, "filter", buf_view(&why),
-                result == -EINVAL ? "`bulkhead dump fields` lists the fields" : NULL);
+        answer_problem(c, r->client, result == -EINVAL ? 400 : 503, "filter", buf_view(&why),
+                       result == -EINVAL ? "`bulkhead dump fields` lists the fields" : NULL);
     else
         control_begin(c->control, r->client); // from here on nothing is missed
 }
@@ -572,8 +572,8 @@ static void answer_reload(struct core *c, const struct control_request *r)
     json_object_end(&w);
     core_entry(c, ENTRY_OPERATOR, buf_view(&who));
     if (core_reload(c, &text) < 0) {
-        problem(c, r->client, 422, "documents", buf_view(&text),
-                "the last good generation stays in force");
+        answer_problem(c, r->client, 422, "documents", buf_view(&text),
+                       "the last good generation stays in force");
         return;
     }
     buf_reset(&c->text);
@@ -582,7 +582,7 @@ static void answer_reload(struct core *c, const struct control_request *r)
     json_ku64(&j, "generation", c->generation);
     json_kstr(&j, "warnings", buf_view(&text));
     json_object_end(&j);
-    reply(c, r->client);
+    answer_reply(c, r->client);
 }
 
 static void answer_version(struct core *c, const struct control_request *r)
@@ -594,7 +594,7 @@ static void answer_version(struct core *c, const struct control_request *r)
     json_ku64(&j, "api", CONTROL_VERSION);
     json_ku64(&j, "abi", BH_ABI_VERSION);
     json_object_end(&j);
-    reply(c, r->client);
+    answer_reply(c, r->client);
 }
 
 static void answer_confirm(struct core *c, const struct control_request *r)
@@ -616,7 +616,7 @@ static void answer_stop(struct core *c, const struct control_request *r)
     c->stopping = true;
     buf_reset(&c->text);
     buf_text(&c->text, "{\"stopping\":true}");
-    reply(c, r->client);
+    answer_reply(c, r->client);
 }
 
 static const struct {
@@ -637,5 +637,6 @@ void core_answer(struct core *c, const struct control_request *r)
             answers[i].answer(c, r);
             return;
         }
-    problem(c, r->client, 501, "request", STR("this agent does not answer that request"), NULL);
+    answer_problem(c, r->client, 501, "request", STR("this agent does not answer that request"),
+                   NULL);
 }

@@ -6,39 +6,34 @@
 
 enum { MAX_NAME = 253, MAX_POLICIES = 4096 };
 
-struct document {
-    const struct yaml *map, *metadata, *spec;
-    struct str name;
-};
-
-struct building {
-    struct documents *d;
-    struct diag_list *diags;
-    const char *file; // of now; good as long as the sources are
-    char *agent_file; // where the Agent document is, NULL: none yet
-    unsigned agent_line;
-    size_t policies_cap;
-};
-
 static void take_agent(struct building *b, struct reading *r, const struct document *doc);
 static void take_policy(struct building *b, struct reading *r, const struct document *doc);
+static void print_agent(const struct documents *d, struct buf *out);
+static void print_policies(const struct documents *d, struct buf *out);
+
+static const struct policy policy_defaults = {.mode = MODE_AUDIT};
 
 // Every kind of the design has its row, so that a document from a later version gets a true answer.
+// A kind of its own file (doc_X.c) declares its three functions and its keys in internal.h.
 static const struct kind {
     const char *name;
     void (*take)(struct building *b, struct reading *r,
-                 const struct document *doc); // NULL: not in this version
+                 const struct document *doc);                  // NULL: not in this version
+    void (*print)(const struct documents *d, struct buf *out); // all documents of the kind
     const struct key *spec;
+    const void *defaults; // of what `spec` fills, for the schema; NULL: Agent's, or none
     const char *text;
 } kinds[] = {
-    {"Agent", take_agent, agent_spec_keys, "settings of the agent itself; at most one"},
-    {"Policy", take_policy, policy_spec_keys, "what containers may not do"},
-    {"Profile", NULL, NULL, NULL},
-    {"Feed", NULL, NULL, NULL},
-    {"Response", NULL, NULL, NULL},
-    {"Retention", NULL, NULL, NULL},
-    {"Baseline", NULL, NULL, NULL},
-    {"Exception", NULL, NULL, NULL},
+    {"Agent", take_agent, print_agent, agent_spec_keys, NULL,
+     "settings of the agent itself; at most one"},
+    {"Policy", take_policy, print_policies, policy_spec_keys, &policy_defaults,
+     "what containers may not do"},
+    {.name = "Profile"},
+    {.name = "Feed"},
+    {.name = "Response"},
+    {.name = "Retention"},
+    {.name = "Baseline"},
+    {.name = "Exception"},
 };
 const char *const config_kinds[] = {"Agent", "Policy", NULL};
 
@@ -126,7 +121,9 @@ static const struct kind *find_kind(struct reading *r, const struct yaml *y)
         if (!str_eq(y->scalar, str_of(names[i])))
             continue;
         if (!kinds[i].take)
-            read_error(r, y, "BH204", "this version reads Agent and Policy",
+            read_error(r, y, "BH204",
+                       hint_nearest(hint, sizeof(hint), "", config_kinds,
+                                    ARRAY_SIZE(config_kinds) - 1, "this version reads: "),
                        "documents of kind '%s' are not supported by this version", names[i]);
         return kinds[i].take ? &kinds[i] : NULL;
     }
@@ -291,22 +288,36 @@ void documents_free(struct documents *d)
     free(d);
 }
 
-static void print_one(const char *kind, struct str name, const struct key *keys, const void *at,
-                      struct buf *out)
+void document_print(const char *kind, struct str name, const struct key *keys, const void *at,
+                    struct buf *out)
 {
+    if (out->len)
+        buf_text(out, "---\n");
     buf_printf(out, "apiVersion: " API_VERSION "\nkind: %s\nmetadata:\n  name: ", kind);
     buf_str(out, name);
     buf_text(out, "\nspec:\n");
     keys_print(keys, at, 2, out);
 }
 
+static void print_agent(const struct documents *d, struct buf *out)
+{
+    document_print("Agent", STR("agent"), agent_spec_keys, &d->agent, out);
+}
+
+static void print_policies(const struct documents *d, struct buf *out)
+{
+    for (size_t i = 0; i < d->policies_n; i++)
+        document_print("Policy", d->policies[i].name, policy_spec_keys, &d->policies[i], out);
+}
+
 void documents_print(const struct documents *d, struct buf *out)
 {
-    print_one("Agent", STR("agent"), agent_spec_keys, &d->agent, out);
-    for (size_t i = 0; i < d->policies_n; i++) {
-        buf_text(out, "---\n");
-        print_one("Policy", d->policies[i].name, policy_spec_keys, &d->policies[i], out);
-    }
+    _cleanup_buf_ struct buf all = {0};
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (kinds[i].print)
+            kinds[i].print(d, &all);
+    out->failed |= all.failed;
+    buf_str(out, buf_view(&all));
 }
 
 static void schema_const(struct json *j, const char *key, const char *value)
@@ -321,7 +332,6 @@ static void schema(const struct kind *kind, struct buf *out)
 {
     struct agent_config agent;
     agent_config_defaults(&agent);
-    struct policy policy = {.mode = MODE_AUDIT};
     struct json w = json_on(out), *j = &w;
     json_object(j);
     json_kcstr(j, "$schema", "https://json-schema.org/draft/2020-12/schema");
@@ -343,7 +353,7 @@ static void schema(const struct kind *kind, struct buf *out)
     json_key(j, "spec");
     json_object(j);
     json_kcstr(j, "type", "object");
-    keys_schema(kind->spec, kind->take == take_agent ? (const void *)&agent : &policy, j);
+    keys_schema(kind->spec, kind->take == take_agent ? &agent : kind->defaults, j);
     json_object_end(j);
     json_object_end(j);
     json_object_end(j);

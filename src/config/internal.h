@@ -71,6 +71,22 @@ void print_text(struct buf *out, struct str s);
 void read_error(struct reading *r, const struct yaml *at, const char *code, const char *hint,
                 const char *format, ...) _printf_(5, 6);
 
+// ── documents ────────────────────────────────────────────────────────────────────────────────
+struct document { // one, as its kind takes it
+    const struct yaml *map, *metadata, *spec;
+    struct str name;
+};
+struct building { // all of a generation
+    struct documents *d;
+    struct diag_list *diags;
+    char *agent_file; // where the Agent document is, NULL: none yet
+    unsigned agent_line;
+    size_t policies_cap;
+};
+// One document as YAML, with the line that parts it from what is before it.
+void document_print(const char *kind, struct str name, const struct key *keys, const void *at,
+                    struct buf *out);
+
 // ── kinds ────────────────────────────────────────────────────────────────────────────────────
 extern const struct key agent_spec_keys[], policy_spec_keys[];
 // As fnmatch without flags (* and ? match / too, [a-z], [!a-z], \ quotes), on bytes of any kind,

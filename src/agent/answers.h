@@ -1,0 +1,12 @@
+// What the files that answer the API's requests share. A part's answers live in answers_X.c and
+// have their rows in the table at the end of answers.c.
+#pragma once
+
+#include "agent/core.h"
+
+// An answer is built in c->text (buf_reset first) and sent with answer_reply.
+void answer_reply(struct core *c, uint64_t client);
+void answer_problem(struct core *c, uint64_t client, int status, const char *code,
+                    struct str message, const char *hint);
+// A boot time as wall time, or null where it is 0.
+void answer_time(struct json *j, const struct core *c, const char *key, uint64_t boot);
