@@ -148,6 +148,11 @@ static void dump_row_kinds(struct dump *d)
         [ROW_EXEC] = "what a container may not execute: a path, a file, whatever is not in its "
                      "image, a memfd",
         [ROW_LEVEL] = "how closely a container is watched",
+        [ROW_FREEZE] = "no process of a container runs",
+        [ROW_THROTTLE] = "less processor time, no more processes",
+        [ROW_ISOLATE] = "no network but what is listed",
+        [ROW_KILL] = "no process is left in a container",
+        [ROW_HOLD] = "a container's first program waits before its first instruction",
     };
     for (unsigned k = 0; k < ROW_KIND_MAX; k++) {
         _cleanup_buf_ struct buf objects = {0};

@@ -217,6 +217,8 @@ static int write_entry(struct reconcile *r, struct entry *e, uint64_t now)
 {
     if (e->row->kind == ROW_LEVEL)
         return reconcile_set_level(r, e->row->container, e->row->level);
+    if (row_kind_acts(e->row->kind))
+        return -EOPNOTSUPP;
     struct bh_exec_key key;
     struct bh_exec_row value;
     int code = kernel_key(e->row, &key);
@@ -241,6 +243,8 @@ static int erase(struct reconcile *r, const struct row *row)
         int code = reconcile_set_level(r, row->container, 0);
         return code == -ENOENT ? 0 : code; // the container is gone, its entry with it
     }
+    if (row->kind != ROW_EXEC)
+        return 0;
     return kernel_key(row, &key) < 0 ? 0 : kernel_take_out(&r->kernel, &key);
 }
 
@@ -255,6 +259,8 @@ static const char *failure(int code)
         return "the container isn't there any more";
     case -E2BIG:
         return "the kernel's table of rows is full";
+    case -EOPNOTSUPP:
+        return "it could not be carried out here";
     case -EIO:
         return "the kernel has something else than what was written";
     default:
@@ -372,6 +378,8 @@ static bool reads_back(struct reconcile *r, const struct entry *e)
             return errno == ENOENT; // gone; the row goes when that is known
         return c.level == e->row->level;
     }
+    if (e->row->kind != ROW_EXEC)
+        return true;
     struct bh_exec_key key;
     struct bh_exec_row should, is;
     if (kernel_key(e->row, &key) < 0)

@@ -141,6 +141,13 @@ void row_json(struct json *j, const struct row *r, enum row_change change, uint6
         json_u64(j, r->level);
     else
         json_null(j);
+    if (r->kind == ROW_THROTTLE) {
+        json_key(j, "limits");
+        json_object(j);
+        json_ku64(j, "cpu_pct", r->cpu_pct);
+        json_ku64(j, "pids", r->pids_max);
+        json_object_end(j);
+    }
     json_kbig(j, "since_boot_ns", r->since);
     until(j, r->until);
     json_kbig(j, "generation", r->generation);

@@ -368,7 +368,23 @@ void decision_json(struct json *j, const struct decision *d);
 
 // ── rows: desired kernel state ───────────────────────────────────────────────────────────────
 
-enum row_kind { ROW_EXEC, ROW_LEVEL, ROW_KIND_MAX, ROW_KIND_INVALID = -22 };
+enum row_kind {
+    ROW_EXEC,
+    ROW_LEVEL,
+    ROW_FREEZE,   // no process of it runs
+    ROW_THROTTLE, // processor time, number of processes
+    ROW_ISOLATE,  // no network but what `path` lists
+    ROW_KILL,     // no process is in it
+    ROW_HOLD,     // stopped before its first instruction
+    ROW_KIND_MAX,
+    ROW_KIND_INVALID = -22
+};
+// Kinds that act on a whole container; each is done by a file in src/enforce/act/ (isolation by
+// segment/).
+static inline bool row_kind_acts(enum row_kind k)
+{
+    return k >= ROW_FREEZE && k <= ROW_HOLD;
+}
 enum row_mode { MODE_AUDIT, MODE_ENFORCE, MODE_MAX, MODE_INVALID = -22 };
 enum row_owner { OWNER_POLICY, OWNER_INCIDENT, OWNER_OPERATOR, OWNER_MAX };
 enum row_change { ROW_ADDED, ROW_CHANGED, ROW_REMOVED, ROW_EXPIRED };
@@ -386,13 +402,19 @@ struct row {
     uint32_t container; // subject; ROW_ANY_CONTAINER
     struct str container_id;
     enum bh_object object; // ROW_EXEC
-    struct str path;
+    struct str path; // ROW_ISOLATE: addresses and networks that stay open, with commas between
+                     // them; empty: none
     uint64_t dev, ino, ctime; // ctime: of BH_OBJECT_INODE, ns; of BH_OBJECT_NOT_IN_IMAGE when the
                               // container was made, boot ns
     bool spare_runtime;       // ROW_EXEC: lets pass what still is the container's runtime
                               // (BH_ROW_SPARE_RUNTIME)
     uint8_t level;            // ROW_LEVEL
-    uint64_t since, until;    // boot ns; until 0: while its owner wants it
+    // Of kinds that act on a container: its own cgroup, and where that lies in the v2 tree.
+    uint64_t cgroup;
+    struct str cgroup_path;
+    uint32_t cpu_pct, pids_max; // ROW_THROTTLE: percent of one processor; processes and threads; 0:
+                                // as it is
+    uint64_t since, until;      // boot ns; until 0: while its owner wants it
     uint64_t generation;
 };
 const char *row_kind_name(enum row_kind k);

@@ -58,7 +58,11 @@ const char *step_name(enum step s)
     return NAME_OF(steps, s);
 }
 
-static const char *const row_kinds[] = {[ROW_EXEC] = "exec", [ROW_LEVEL] = "level"};
+static const char *const row_kinds[] = {
+    [ROW_EXEC] = "exec",         [ROW_LEVEL] = "level",     [ROW_FREEZE] = "freeze",
+    [ROW_THROTTLE] = "throttle", [ROW_ISOLATE] = "isolate", [ROW_KILL] = "kill",
+    [ROW_HOLD] = "hold",
+};
 static_assert(ARRAY_SIZE(row_kinds) == ROW_KIND_MAX, "a name for each");
 
 const char *row_kind_name(enum row_kind k)
