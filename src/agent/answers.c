@@ -150,6 +150,8 @@ static void answer_status(struct core *c, const struct control_request *r)
         json_cstr(&j, c->reload_problem);
     if (line.findings_lost)
         json_cstr(&j, "findings were lost for want of memory");
+    if (guardian_pid(c->guardian) <= 0)
+        json_cstr(&j, "the guardian died and no other could be started");
     if (!c->pin_dir)
         json_cstr(&j, "no bpffs: rows end with the agent");
     json_array_end(&j);

@@ -9,7 +9,7 @@
 #define RECORDER_AGE_NS  (5 * NSEC_PER_SEC)
 #define ROWS_COMPLETE_NS (10 * NSEC_PER_SEC)
 #define COVERAGE_NS      (30 * NSEC_PER_SEC) // how long findings say that something was lost
-#define API_RESTART_NS   (5 * NSEC_PER_SEC)
+#define RESTART_NS       (5 * NSEC_PER_SEC)  // between two tries to start a process again
 enum { MAX_EPOCHS_A_TURN = 64 };
 
 void core_input_text(struct core *c, uint16_t kind, uint32_t container, uint32_t what,
@@ -125,10 +125,56 @@ static void on_outcome_later(void *ctx, const struct outcome *o)
     core_input_text(c, BH_OUTCOME, 0, 0, buf_view(&c->text));
 }
 
+static void api_gone(struct core *c, const char *why)
+{
+    fprintf(stderr, "bulkhead: %s; another is started\n", why);
+    epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, control_fd(c->control), NULL);
+    for (size_t i = 0; i < MAX_TAPS; i++)
+        if (c->taps[i].client)
+            tap_remove(c, c->taps[i].client);
+    memset(c->finding_streams, 0, sizeof(c->finding_streams));
+    control_stop(c->control);
+    c->control = NULL;
+}
+
+// One that dies as soon as it is there must not keep the core busy: hence the pause.
+static void revive_api(struct core *c, uint64_t now)
+{
+    if (c->control || c->stopping || (c->api_restart && now - c->api_restart < RESTART_NS))
+        return;
+    c->api_restart = now;
+    struct error err = {0};
+    struct control_options options = {.socket_path = c->socket_path, .version = BULKHEAD_VERSION};
+    if (control_start(&options, &c->control, &err) < 0) {
+        c->control = NULL;
+        fprintf(stderr, "bulkhead: the API could not be started again: %s\n", err.message);
+        return;
+    }
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = control_fd(c->control)};
+    epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, control_fd(c->control), &event);
+}
+
+static void revive_guardian(struct core *c, uint64_t now)
+{
+    if (c->guardian_restart && now - c->guardian_restart < RESTART_NS)
+        return;
+    struct error err = {0};
+    int r = guardian_revive(c->guardian, &err);
+    if (r == 0)
+        return;
+    c->guardian_restart = now;
+    if (r > 0)
+        fprintf(stderr, "bulkhead: the guardian died; another has its list\n");
+    else
+        fprintf(stderr, "bulkhead: the guardian died: %s\n", err.message);
+}
+
 void core_tick(struct core *c)
 {
     uint64_t now = host_boot_now().ns;
     sense_heartbeat(c->sense, now);
+    revive_api(c, now);
+    revive_guardian(c, now);
     sense_storms(c->sense, now, take_storm, c);
     _cleanup_buf_ struct buf rec = {0};
     struct bh_tick tick = {host_wall_now().ns};
@@ -218,25 +264,8 @@ static void take_requests(struct core *c)
         struct error err = {0};
         int r = control_take(c->control, &request, &left, &err);
         if (r == -EPIPE) { // the API's process is gone: the agent isn't, and the API comes back
-            uint64_t now = host_boot_now().ns;
-            epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, control_fd(c->control), NULL);
-            if (now - c->api_restart < API_RESTART_NS && c->api_restart)
-                return;
-            c->api_restart = now;
-            for (size_t i = 0; i < MAX_TAPS; i++)
-                if (c->taps[i].client)
-                    tap_remove(c, c->taps[i].client);
-            memset(c->finding_streams, 0, sizeof(c->finding_streams));
-            control_stop(c->control);
-            c->control = NULL;
-            struct control_options options = {.socket_path = c->socket_path,
-                                              .version = BULKHEAD_VERSION};
-            if (control_start(&options, &c->control, &err) < 0) {
-                fprintf(stderr, "bulkhead: the API could not be started again: %s\n", err.message);
-                return;
-            }
-            struct epoll_event event = {.events = EPOLLIN, .data.fd = control_fd(c->control)};
-            epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, control_fd(c->control), &event);
+            api_gone(c, err.message);
+            revive_api(c, host_boot_now().ns);
             return;
         }
         if (r <= 0)

@@ -63,7 +63,8 @@ struct core {
     size_t held_back_n;
     uint64_t held_back_total, lost_total;
     int epoll_fd, signal_fd, timer_fd;
-    uint64_t started, end, last_sample, last_seal, last_coverage, covered, api_restart;
+    uint64_t started, end, last_sample, last_seal, last_coverage, covered;
+    uint64_t api_restart, guardian_restart; // when last
     uint64_t generation;
     uint64_t segment_failures;
     char segment_problem[256], reload_problem[256];

@@ -1,16 +1,27 @@
 // The core's side of the guardian: starting it and telling it, in turn and waiting for each answer,
-// what to undo. Owned by the core's thread.
+// what to undo. It keeps the list too: a guardian that was killed is followed by one that has it.
+// Owned by the core's thread.
 #include "internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+struct kept {
+    uint64_t ticket; // 0: free
+    uint64_t theirs; // the guardian's own number for it
+    enum undo_kind kind;
+    int dirfd;
+    char path[MAX_UNDO_PATH];
+};
 struct guardian {
     int socket;
     pid_t pid;
+    uint64_t last; // ticket given
+    struct kept list[MAX_UNDOS];
 };
 
 enum { ANSWER_MS = 5000 };
@@ -29,16 +40,11 @@ static int answer(int socket, struct guardian_reply *ret)
     return got == sizeof(*ret) ? ret->result : -EPIPE;
 }
 
-int guardian_start(struct guardian **ret, struct error *err)
+static int start(struct guardian *g, struct error *err)
 {
-    struct guardian *g = calloc(1, sizeof(*g));
     int pair[2];
-    if (!g)
-        return error_set(err, -ENOMEM, "no memory");
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        free(g);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return error_set(err, -errno, "cannot start the guardian: %s", strerror(errno));
-    }
     pid_t core = getpid();
     pid_t pid = fork();
     if (pid == 0) {
@@ -47,21 +53,42 @@ int guardian_start(struct guardian **ret, struct error *err)
     }
     int r = pid < 0 ? -errno : 0;
     close(pair[1]);
-    *g = (struct guardian){.socket = pair[0], .pid = pid};
     struct guardian_reply ready;
     if (r == 0)
-        r = answer(g->socket, &ready);
+        r = answer(pair[0], &ready);
     if (r < 0) {
         if (pid > 0) {
             kill(pid, SIGKILL);
             waitpid(pid, NULL, 0);
         }
-        close(g->socket);
-        free(g);
+        close(pair[0]);
         return error_set(err, r, "cannot start the guardian: %s", strerror(-r));
+    }
+    g->socket = pair[0];
+    g->pid = pid;
+    return 0;
+}
+
+int guardian_start(struct guardian **ret, struct error *err)
+{
+    struct guardian *g = calloc(1, sizeof(*g));
+    if (!g)
+        return error_set(err, -ENOMEM, "no memory");
+    g->socket = -1;
+    int r = start(g, err);
+    if (r < 0) {
+        free(g);
+        return r;
     }
     *ret = g;
     return 0;
+}
+
+static void forget(struct kept *k)
+{
+    if (k->ticket)
+        close(k->dirfd);
+    *k = (struct kept){0};
 }
 
 void guardian_stop(struct guardian *g)
@@ -69,12 +96,17 @@ void guardian_stop(struct guardian *g)
     if (!g)
         return;
     struct guardian_request q = {.op = GUARDIAN_STOP};
-    bool told = send(g->socket, &q, sizeof(q), MSG_NOSIGNAL) == sizeof(q);
-    if (!told) // it is gone, or cannot be talked to: closing would make it undo
-        kill(g->pid, SIGKILL);
-    while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    close(g->socket);
+    bool told = g->pid > 0 && send(g->socket, &q, sizeof(q), MSG_NOSIGNAL) == sizeof(q);
+    if (g->pid > 0) {
+        if (!told) // it is gone, or cannot be talked to: closing would make it undo
+            kill(g->pid, SIGKILL);
+        while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    if (g->socket >= 0)
+        close(g->socket);
+    for (size_t i = 0; i < MAX_UNDOS; i++)
+        forget(&g->list[i]);
     free(g);
 }
 
@@ -101,10 +133,22 @@ static int ask(struct guardian *g, const struct guardian_request *q, int dirfd,
         c->cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(c), &dirfd, sizeof(dirfd));
     }
+    if (g->pid <= 0)
+        return -EPIPE;
     ssize_t n;
     while ((n = sendmsg(g->socket, &m, MSG_NOSIGNAL)) < 0 && errno == EINTR)
         ;
     return n < 0 ? -errno : answer(g->socket, ret);
+}
+
+static int tell(struct guardian *g, struct kept *k)
+{
+    struct guardian_request q = {.op = GUARDIAN_ADD, .kind = k->kind};
+    memcpy(q.path, k->path, sizeof(q.path));
+    struct guardian_reply a = {0};
+    int r = ask(g, &q, k->dirfd, &a);
+    k->theirs = r == 0 ? a.ticket : 0;
+    return r;
 }
 
 int guardian_add(struct guardian *g, enum undo_kind kind, int dirfd, const char *path,
@@ -113,18 +157,54 @@ int guardian_add(struct guardian *g, enum undo_kind kind, int dirfd, const char 
     int r = dirfd < 0 ? -EBADF : undo_check(kind, path);
     if (r < 0)
         return r;
-    struct guardian_request q = {.op = GUARDIAN_ADD, .kind = kind};
-    memcpy(q.path, path, strlen(path));
-    struct guardian_reply a = {0};
-    r = ask(g, &q, dirfd, &a);
-    if (r == 0)
-        *ret_ticket = a.ticket;
+    struct kept *k = NULL;
+    for (size_t i = 0; i < MAX_UNDOS && !k; i++)
+        if (g->list[i].ticket == 0)
+            k = &g->list[i];
+    if (!k)
+        return -ENOSPC;
+    *k = (struct kept){.kind = kind, .dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3)};
+    if (k->dirfd < 0)
+        return -errno;
+    k->ticket = ++g->last;
+    memcpy(k->path, path, strlen(path));
+    r = tell(g, k);
+    if (r < 0)
+        forget(k);
+    else
+        *ret_ticket = k->ticket;
     return r;
 }
 
 int guardian_done(struct guardian *g, uint64_t ticket)
 {
-    struct guardian_request q = {.op = GUARDIAN_DONE, .ticket = ticket};
-    struct guardian_reply a = {0};
-    return ask(g, &q, -1, &a);
+    for (size_t i = 0; ticket && i < MAX_UNDOS; i++) {
+        struct kept *k = &g->list[i];
+        if (k->ticket != ticket)
+            continue;
+        struct guardian_request q = {.op = GUARDIAN_DONE, .ticket = k->theirs};
+        struct guardian_reply a = {0};
+        forget(k);
+        return ask(g, &q, -1, &a);
+    }
+    return -ENOENT;
+}
+
+int guardian_revive(struct guardian *g, struct error *err)
+{
+    int status;
+    if (g->pid > 0 && waitpid(g->pid, &status, WNOHANG) == 0)
+        return 0; // it lives
+    if (g->socket >= 0)
+        close(g->socket);
+    g->socket = -1;
+    g->pid = 0;
+    int r = start(g, err);
+    for (size_t i = 0; r == 0 && i < MAX_UNDOS; i++)
+        if (g->list[i].ticket) {
+            r = tell(g, &g->list[i]);
+            if (r < 0)
+                error_set(err, r, "the new guardian does not take the undo list: %s", strerror(-r));
+        }
+    return r < 0 ? r : 1;
 }

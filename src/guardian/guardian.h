@@ -13,7 +13,10 @@ struct guardian;
 int guardian_start(struct guardian **ret, struct error *err);
 void guardian_stop(
     struct guardian *g); // the list is dropped, nothing is undone: for an orderly end
-pid_t guardian_pid(const struct guardian *g);
+pid_t guardian_pid(const struct guardian *g); // 0: it died and no other could be started
+// A guardian that died is followed by another that has the same list. 0: it lives; 1: another one
+// was started; negative: none could be, and the next call tries again.
+int guardian_revive(struct guardian *g, struct error *err);
 // Synchronous: returns when the guardian has it. dirfd is passed along and path is relative to it
 // (never "..", no link is followed). -EINVAL, -ENAMETOOLONG; -ENOSPC: 64 are on the list; -EPIPE:
 // the guardian is gone.

@@ -43,7 +43,7 @@ def test_the_api_process_has_no_rights_left(ws, agent):
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("which", ["worker", "api"])
+@pytest.mark.parametrize("which", ["worker", "api", "guardian"])
 def test_a_process_that_dies_is_started_again(ws, agent, which):
     before = agent.json("status")["processes_of_ours"][which]
     os.kill(before, signal.SIGKILL)
@@ -61,6 +61,23 @@ def test_a_process_that_dies_is_started_again(ws, agent, which):
     assert container.run()[0] == 0
     finding = agent.wait_finding(lambda f: f["rule"] == "shadow" and fields(f)["container.name"] == container.name, 15)
     assert fields(finding)["container.image"] == "example/later:1"
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("which", ["api", "guardian"])
+def test_a_process_that_dies_again_at_once_is_started_again_too(ws, agent, which):
+    def other_than(before):
+        try:
+            now = agent.json("status")["processes_of_ours"][which]
+        except (AssertionError, subprocess.SubprocessError):
+            return None
+        return now if now not in (0, before) else None
+
+    pid = agent.json("status")["processes_of_ours"][which]
+    for _ in range(3):
+        os.kill(pid, signal.SIGKILL)
+        pid = lab.wait_for(lambda: other_than(pid), 30, f"another {which}", step=0.1)
+    assert agent.stop() == 0
 
 
 @pytest.mark.kernel

@@ -312,7 +312,7 @@ struct ruleset *ruleset_compile(const struct sources *s, const struct rule_optio
     ok = load_sources(&l, s, diags, yaml_arena);
     ok = compile_all(&l, r, o) && ok && diags->errors == errors_before;
     keep_file_names(r, s);
-    if (!ok && diags->errors == errors_before)
+    if (!ok && diags->errors == 0) // files that could not be read are errors too
         diag_add(diags, DIAG_ERROR, NULL, 0, 0, "BH004", NULL, "out of memory");
     if (diags->n > diags_before)
         qsort_r(diags->list + diags_before, diags->n - diags_before, sizeof(*diags->list), by_place,

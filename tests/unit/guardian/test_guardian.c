@@ -209,6 +209,46 @@ static void test_a_dead_guardian_is_noticed(void **state)
     guardian_stop(g); // and returns
 }
 
+// The guardian is killed, another takes the list over, then the core is killed: all is undone.
+static void test_a_dead_guardian_is_followed_by_another(void **state)
+{
+    struct fixture *f = *state;
+    int ready[2];
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct guardian *g;
+        uint64_t held, over;
+        if (guardian_start(&g, NULL) < 0 ||
+            guardian_add(g, UNDO_UNLINK, f->dirfd, "over", &over) < 0 ||
+            guardian_add(g, UNDO_UNLINK, f->dirfd, "held", &held) < 0 || guardian_done(g, over) < 0)
+            _exit(1);
+        make(f, "held");
+        pid_t first = guardian_pid(g);
+        siginfo_t info;
+        if (guardian_revive(g, NULL) != 0 || guardian_pid(g) != first)
+            _exit(1);
+        kill(first, SIGKILL);
+        waitid(P_PID, (id_t)first, &info, WEXITED | WNOWAIT);
+        if (guardian_revive(g, NULL) != 1 || guardian_pid(g) == first ||
+            guardian_add(g, UNDO_UNLINK, f->dirfd, "over", &over) < 0 ||
+            guardian_done(g, over) < 0 || write(ready[1], "r", 1) != 1)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    close(ready[1]);
+    char c;
+    ssize_t got = read(ready[0], &c, 1);
+    close(ready[0]);
+    kill(pid, SIGKILL);
+    reap_all();
+    size_t left = files(f);
+    unlinkat(f->dirfd, "held", 0);
+    assert_int_equal(got, 1);
+    assert_int_equal(left, 0);
+}
+
 // The core dies while a scratch cgroup holds a frozen process and a child cgroup: all of it goes.
 static void test_cgroups_go_with_all_that_is_in_them(void **state)
 {
@@ -271,6 +311,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_links_are_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_it_holds_and_may_little, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_dead_guardian_is_noticed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_dead_guardian_is_followed_by_another, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_cgroups_go_with_all_that_is_in_them, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
