@@ -74,6 +74,24 @@ static int open_dir(int at, const char *path, const char *what, struct error *er
                   : fd;
 }
 
+// What root writes into a folder that others may write too can be led elsewhere, or changed behind
+// it.
+static int open_own_dir(const char *path, const char *what, const char *option, struct error *err)
+{
+    struct stat st;
+    _cleanup_close_ int fd = open_dir(AT_FDCWD, path, what, err);
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st) < 0)
+        return error_set(err, -errno, "cannot look at %s: %s", path, strerror(errno));
+    if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022))
+        return error_set(err, -EACCES,
+                         "the %s folder %s can be written by others; give the agent one of its "
+                         "own (root's, mode 0700) with --%s",
+                         what, path, option);
+    return TAKE_FD(fd);
+}
+
 static int open_sub_dir(int at, const char *name, const char *state, struct error *err)
 {
     if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
@@ -87,10 +105,13 @@ static int take_lock(struct core *c, struct error *err)
     int r = make_dir(c->runtime_dir, 0700, "runtime", err);
     if (r < 0)
         return r;
+    _cleanup_close_ int dirfd = open_own_dir(c->runtime_dir, "runtime", "runtime-dir", err);
+    if (dirfd < 0)
+        return dirfd;
     _cleanup_free_ char *path = NULL;
     if (asprintf(&path, "%s/lock", c->runtime_dir) < 0)
         return error_set(err, -ENOMEM, "out of memory");
-    c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    c->lock_fd = openat(dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (c->lock_fd < 0)
         return error_set(err, -errno, "cannot open the lock %s: %s", path, strerror(errno));
     if (flock(c->lock_fd, LOCK_EX | LOCK_NB) < 0) {
@@ -116,7 +137,7 @@ static int open_state(struct core *c, struct error *err)
     int r = make_dir(c->state_dir, 0700, "state", err);
     if (r < 0)
         return r;
-    c->state_fd = open_dir(AT_FDCWD, c->state_dir, "state", err);
+    c->state_fd = open_own_dir(c->state_dir, "state", "state", err);
     if (c->state_fd < 0)
         return c->state_fd;
     c->ledger_fd = open_sub_dir(c->state_fd, "ledger", c->state_dir, err);
@@ -173,13 +194,37 @@ static int open_records(struct core *c, int64_t wall_minus_boot, struct error *e
     return 0;
 }
 
-// Pins need a bpffs; where none is mounted nothing is pinned, and doctor says so.
+// Of the folder, or of the one that it would be made in.
+static bool in_bpffs(const char *path)
+{
+    struct statfs fs;
+    char at[4096];
+    int n = snprintf(at, sizeof(at), "%s", path);
+    if (n <= 0 || (size_t)n >= sizeof(at))
+        return false;
+    while (statfs(at, &fs) < 0) {
+        char *slash = strrchr(at, '/');
+        if (errno != ENOENT || !slash || slash == at)
+            return false;
+        *slash = 0;
+    }
+    return (unsigned long)fs.f_type == BPF_FS_MAGIC_NUMBER;
+}
+
+// Pins need a bpffs; where none is mounted nothing is pinned, and status says so.
 static int find_pin_dir(struct core *c)
 {
     struct statfs fs;
     if (c->o.pin_dir && c->o.pin_dir[0] == 0)
         return 0;
     if (c->o.pin_dir) {
+        if (!in_bpffs(c->o.pin_dir)) {
+            fprintf(stderr,
+                    "bulkhead: %s lies in no bpf file system: nothing is pinned, and rows end with "
+                    "the agent (mount one with `mount -t bpf bpf DIR`)\n",
+                    c->o.pin_dir);
+            return 0;
+        }
         c->pin_dir = strdup(c->o.pin_dir);
         return c->pin_dir ? 0 : -ENOMEM;
     }

@@ -195,15 +195,26 @@ int capture_open(const char *path, const struct segment_info *info, struct captu
     struct capture *c = calloc(1, sizeof(*c));
     if (!c)
         return error_set(err, -ENOMEM, "out of memory");
-    c->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    // Only a file: whoever reads a pipe slowly would hold up the line.
+    struct stat st;
+    int r = 0;
+    c->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+    if (c->fd < 0 || fstat(c->fd, &st) < 0)
+        r = errno == ENXIO ? -EMEDIUMTYPE : -errno; // ENXIO: a FIFO that nobody reads
+    else if (!S_ISREG(st.st_mode))
+        r = -EMEDIUMTYPE;
+    else if (ftruncate(c->fd, 0) < 0)
+        r = -errno;
     c->hash = EVP_MD_CTX_new();
-    if (c->fd < 0 || !c->hash || EVP_DigestInit_ex(c->hash, EVP_sha256(), NULL) != 1) {
-        int r = c->fd < 0 ? -errno : -ENOMEM;
+    if (r == 0 && (!c->hash || EVP_DigestInit_ex(c->hash, EVP_sha256(), NULL) != 1))
+        r = -ENOMEM;
+    if (r < 0) {
         if (c->fd >= 0)
             close(c->fd);
         EVP_MD_CTX_free(c->hash);
         free(c);
-        return error_set(err, r, "cannot write the capture %s: %s", path, strerror(-r));
+        return error_set(err, r, "cannot write the capture %s: %s", path,
+                         r == -EMEDIUMTYPE ? "it is not a regular file" : strerror(-r));
     }
     segment_head(&c->pending, info);
     capture_write(c);

@@ -20,6 +20,9 @@ static enum parsed wrong(struct parse *p, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    for (char *c = text; *c; c++)
+        if (*c == '\n') // a word of the command line; what is said of it stays one line
+            *c = ' ';
     buf_reset(p->problem);
     buf_text(p->problem, text);
     return PARSED_WRONG;
@@ -89,16 +92,16 @@ static enum parsed no_verb(struct parse *p, const char *first, const char *secon
             snprintf(ways + at, sizeof(ways) - at, "%s`bulkhead %s`", at ? ", " : "", name);
         }
     }
+    snprintf(asked, sizeof(asked), "%s", first);
     if (ways[0])
         return wrong(p,
                      second ? "there is no verb '%s %s'; there is %s"
                             : "'%s' alone is no verb%.0s; there is %s",
                      first, second ? second : "", ways);
-    snprintf(asked, sizeof(asked), "%s", first);
     const char *nearest = nearest_word(asked, names, n);
     if (nearest)
-        return wrong(p, "there is no verb '%s'; did you mean '%s'?", first, nearest);
-    return wrong(p, "there is no verb '%s'; `bulkhead --help` lists them", first);
+        return wrong(p, "there is no verb '%s'; did you mean '%s'?", asked, nearest);
+    return wrong(p, "there is no verb '%s'; `bulkhead --help` lists them", asked);
 }
 
 // Finds the verb's words. PARSED_HELP: none, and help was asked for.
@@ -156,6 +159,8 @@ static bool take_value(struct invocation *in, struct option_value *v, const char
     case OPTION_DURATION:
         r = parse_duration(str_of(value), &v->number);
         *why = "is no duration (10s, 5m, 1h30m)";
+        if (r == 0 && v->number == 0)
+            r = -EINVAL;
         break;
     case OPTION_NUMBER:
         r = parse_u64(str_of(value), &v->number);
@@ -295,6 +300,10 @@ static enum parsed check_arguments(struct parse *p)
     if (p->in->arguments_n > most)
         return wrong(p, "'%s' takes %s%s, and '%s' is too much", p->in->verb->name,
                      most ? "only " : "no argument", text, p->in->arguments[most]);
+    // An empty path is a variable that was not set.
+    for (size_t i = 0; i < p->in->arguments_n; i++)
+        if (!p->in->arguments[i][0] && (strstr(text, "FILE") || strstr(text, "DIR")))
+            return wrong(p, "'%s': '' is no path", p->in->verb->name);
     return PARSED_RUN;
 }
 

@@ -108,4 +108,4 @@ def test_hostile_names_are_escaped_on_every_sink(ws, rules):
     for arguments in (["ps"], ["incidents"], ["why", container.name], ["ps", "--format", "json"], ["incidents", "--format", "json"]):
         done = agent(*arguments)
         assert "\x1b" not in done.stdout and "\x07" not in done.stdout, arguments
-        assert "json" in arguments or "\u202e" not in done.stdout, arguments
+        assert "\u202e" not in done.stdout, arguments

@@ -118,6 +118,45 @@ def test_a_read_only_state_folder_is_said_in_one_sentence(ws, rules):
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("which", ["state", "runtime_dir"])
+@pytest.mark.parametrize("how", ["writable", "somebody_else"])
+def test_a_folder_that_others_can_write_is_refused(ws, rules, which, how):
+    folder = ws.folder("shared")
+    folder.chmod(0o777 if how == "writable" else 0o700)
+    os.chown(folder, 0 if how == "writable" else 65534, -1)
+    agent = lab.Agent(ws, rules, **{which: folder}).start(ready=False)
+    assert agent.process.wait(lab.patience(30)) == CANNOT
+    told = agent.talk().strip().splitlines()
+    assert len(told) == 1 and str(folder) in told[0] and "others" in told[0], told
+    assert os.listdir(folder) == [], "nothing was written into it"
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("what", ["fifo", "folder", "device"])
+def test_a_capture_is_written_into_files_only(ws, rules, what):
+    path = ws.path / "capture"
+    if what == "fifo":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        path = "/dev/full"
+    agent = lab.Agent(ws, rules, verb=("record", str(path)), arguments=["--for", "1s"]).start(ready=False)
+    assert agent.process.wait(lab.patience(30)) == CANNOT
+    told = agent.talk().strip().splitlines()
+    assert len(told) == 1 and str(path) in told[0], told
+
+
+@pytest.mark.kernel
+def test_pins_outside_a_bpf_file_system_are_a_problem_that_is_said(ws, rules):
+    pins = ws.folder("pins")
+    agent = lab.Agent(ws, rules, arguments=["--pins", pins]).start()
+    assert str(pins) in agent.talk()
+    assert any("rows end with the agent" in p for p in agent.json("status")["problems"])
+    assert agent.stop() == 0
+
+
+@pytest.mark.kernel
 def test_a_full_state_folder_loses_nothing_that_a_checkpoint_covers(ws, rules):
     state = ws.folder("small")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=384k", ws.name, str(state)], check=True)
