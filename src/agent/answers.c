@@ -115,6 +115,8 @@ static void answer_status(struct core *c, const struct control_request *r)
     json_ku64(&j, "held_back", c->held_back_total);
     json_ku64(&j, "missed", sense.missed);
     json_ku64(&j, "malformed", line.malformed);
+    json_ku64(&j, "judged_again", line.judged_again);
+    json_ku64(&j, "not_judged_again", line.not_judged_again);
     json_ku64(&j, "evicted_processes", who.evicted_processes);
     json_ku64(&j, "evicted_containers", who.evicted_containers);
     json_ku64(&j, "worker_crashes", worker.crashes);

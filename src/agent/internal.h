@@ -32,6 +32,7 @@ struct shard {
     struct kept_write *writes;
     size_t writes_n, writes_cap;
     struct repeats *repeats;
+    struct again *again;
     uint64_t events, records, malformed, findings_lost;
 };
 
@@ -72,6 +73,27 @@ void shard_finding(void *ctx, const struct finding *f); // a detect_emit; ctx: t
 bool verdict_finding(const struct detect_env *env, const struct event *e, struct finding *ret);
 
 void verdict_name(struct line *l, struct finding *f); // at the epoch's end
+
+// Judged again: events of containers whose facts are asked for wait until those are there
+// (again.c).
+enum {
+    MAX_AGAIN = 2048,              // events that wait, per shard
+    MAX_AGAIN_PER_CONTAINER = 256, // … and of one container
+    MAX_AGAIN_BYTES = 4 << 20,     // they keep in use, per shard; of one container an eighth
+    MAX_AGAIN_FIRED = 64,          // rules that fired on one of them
+};
+#define AGAIN_NS (10 * NSEC_PER_SEC) // how long one waits
+struct again *again_new(void);
+void again_free(struct shard *s); // before identify_free
+// Runs the rules of the generation in force on an event, and keeps it if its container's facts are
+// awaited.
+void again_match(struct shard *s, const struct detect_env *env, const struct event *e);
+// After a fact or a tick: judges what need not wait any longer.
+void again_judge(struct shard *s, uint64_t now);
+struct again_stats {
+    uint64_t judged, refused, expired; // refused: no room was left
+};
+void again_stats(const struct again *a, struct again_stats *add_to);
 
 // Repeats: the same finding of the same process again within REPEAT_NS is counted, and said once at
 // its end.

@@ -331,11 +331,15 @@ int64_t line_wall_minus_boot(const struct line *l)
 void line_stats(const struct line *l, struct line_stats *ret)
 {
     *ret = (struct line_stats){.findings = l->findings, .refused_inputs = l->refused};
+    struct again_stats again = {0};
     for (unsigned i = 0; i < l->shards_n; i++) {
+        again_stats(l->shards[i].again, &again);
         ret->events += l->shards[i].events;
         ret->records += l->shards[i].records;
         ret->malformed += l->shards[i].malformed;
         ret->findings_lost += l->shards[i].findings_lost;
         ret->repeats += repeats_held(l->shards[i].repeats);
     }
+    ret->judged_again = again.judged;
+    ret->not_judged_again = again.refused + again.expired;
 }

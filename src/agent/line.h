@@ -82,5 +82,8 @@ uint64_t line_now(const struct line *l);
 int64_t line_wall_minus_boot(const struct line *l);
 struct line_stats {
     uint64_t events, records, findings, findings_lost, repeats, malformed, refused_inputs;
+    // Events whose container's facts came late: judged again; not, as no room was left or the facts
+    // never came.
+    uint64_t judged_again, not_judged_again;
 };
 void line_stats(const struct line *l, struct line_stats *ret);

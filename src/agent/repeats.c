@@ -65,13 +65,13 @@ bool repeats_pass(struct repeats *r, const struct finding *f)
         r->used++;
         return true;
     }
-    if (f->time.ns - e->first > REPEAT_NS && e->held == 0) {
+    if (f->time.ns > e->first + REPEAT_NS && e->held == 0) {
         e->first = e->last_time = f->time.ns;
         return true;
     }
     e->held++;
     r->held++;
-    e->last_time = f->time.ns;
+    e->last_time = MAX(e->last_time, f->time.ns); // what is judged again comes late
     if (!e->copy) {
         e->arena = arena_new(64 << 10);
         e->copy = e->arena ? finding_copy(e->arena, f) : NULL;
@@ -113,7 +113,7 @@ void repeats_tick(struct repeats *r, uint64_t now, detect_emit emit, void *ctx)
             buf_duration(&text, (e->last_time - e->first) / NSEC_PER_MSEC * NSEC_PER_MSEC);
             f.output = buf_view(&text);
             f.time.ns = e->last_time;
-            f.wall.ns += e->last_time - e->copy->time.ns;
+            f.wall.ns += e->last_time - MIN(e->last_time, e->copy->time.ns);
             f.id = finding_id(&f);
             emit(ctx, &f);
         }

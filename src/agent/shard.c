@@ -14,11 +14,13 @@ int shard_init(struct shard *s, struct line *l, unsigned number)
     s->scratch = rule_scratch_new();
     s->arena = arena_new(64 << 20);
     s->repeats = repeats_new();
-    return s->identify && s->scratch && s->arena && s->repeats ? 0 : -ENOMEM;
+    s->again = again_new();
+    return s->identify && s->scratch && s->arena && s->repeats && s->again ? 0 : -ENOMEM;
 }
 
 void shard_done(struct shard *s)
 {
+    again_free(s);
     identify_free(s->identify);
     rule_scratch_free(s->scratch);
     arena_free(s->arena);
@@ -114,6 +116,8 @@ int shard_take(struct shard *s, const struct bh_rec *rec)
     }
     if (rec->kind == BH_TICK)
         repeats_tick(s->repeats, rec->time, keep_finding_always, s);
+    if (rec->kind == BH_TICK || rec->kind == BH_FACT)
+        again_judge(s, rec->time);
     if (r == 0)
         return 0;
     e.number = ++s->events;
@@ -128,7 +132,7 @@ int shard_take(struct shard *s, const struct bh_rec *rec)
             keep_finding_always(s, &f);
     }
     if (l->generation)
-        ruleset_match(l->generation->rules, s->scratch, &env, &e, shard_finding, s);
+        again_match(s, &env, &e);
     detectors_event(s, &env, &e);
     if (l->sinks.event)
         l->sinks.event(l->sinks.ctx, s->number, &e, &env, s->scratch);

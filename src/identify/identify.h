@@ -44,6 +44,18 @@ typedef void (*identify_notice)(void *ctx, const struct notice *n);
 int identify_step(struct identify *i, const struct bh_rec *rec, struct event *ret_event,
                   identify_notice notice, void *ctx);
 
+// An event kept past its step, to be judged again when more is known of its container: its record,
+// process, ancestors and images as they were. All must be let go before identify_free.
+struct kept_event;
+struct kept_event *identify_keep(struct identify *i, const struct event *e); // NULL: no memory
+size_t kept_event_bytes(const struct kept_event *k); // that it keeps in use, at most
+uint32_t kept_event_container(const struct kept_event *k);
+uint64_t kept_event_time(const struct kept_event *k);
+// Fills *ret with it, beside its container as it is known now. False: that one is no longer known.
+// Good until the next step.
+bool identify_recall(const struct identify *i, const struct kept_event *k, struct event *ret);
+void identify_let_go(struct identify *i, struct kept_event *k);
+
 // Look-ups: for rules (ancestors), ps, why. NULL: unknown.
 const struct process *identify_process(const struct identify *i, uint32_t tgid);
 const struct container *identify_container(const struct identify *i, uint32_t number);

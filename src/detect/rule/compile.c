@@ -386,6 +386,12 @@ int ruleset_match(const struct ruleset *r, struct rule_scratch *s, const struct 
     return program_run(&m, p, hit, &h);
 }
 
+bool ruleset_looks_at(const struct ruleset *r, uint16_t kind)
+{
+    return kind < BH_KERNEL_MAX &&
+           (r->programs[SIDE_HOST][kind].code || r->programs[SIDE_CONTAINER][kind].code);
+}
+
 // ── one condition: `events EXPRESSION` ───────────────────────────────────────────────────────
 
 struct rule_filter {

@@ -24,6 +24,9 @@ void rule_scratch_free(struct rule_scratch *s);
 int ruleset_match(const struct ruleset *r, struct rule_scratch *s, const struct detect_env *env,
                   const struct event *e, detect_emit emit, void *ctx);
 
+// Is there a rule that looks at this kind of event, in a container or on the host?
+bool ruleset_looks_at(const struct ruleset *r, uint16_t kind);
+
 // A single condition (for `events EXPRESSION`). NULL on error, diags say why.
 struct rule_filter;
 struct rule_filter *rule_filter_compile(struct str expression, struct diag_list *diags);
