@@ -3,6 +3,7 @@ import os
 import time
 
 SLOW = 8.0 if os.environ.get("VMRUN") else 1.0  # emulation runs programs five to ten times slower
+LEAST_STEP = 0.05 if SLOW > 1 else 0  # there, looking each millisecond takes a processor from what is waited for
 
 
 class Timeout(AssertionError):
@@ -23,4 +24,4 @@ def wait_for(condition, seconds, what, step=0.005):
             return value
         if time.monotonic() > end:
             raise Timeout(f"{what() if callable(what) else what}: not within {patience(seconds):.0f} s")
-        time.sleep(step)
+        time.sleep(max(step, LEAST_STEP))
