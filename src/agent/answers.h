@@ -10,3 +10,7 @@ void answer_problem(struct core *c, uint64_t client, int status, const char *cod
                     struct str message, const char *hint);
 // A boot time as wall time, or null where it is 0.
 void answer_time(struct json *j, const struct core *c, const char *key, uint64_t boot);
+
+// answers_profile.c
+void answer_profiles(struct core *c, const struct control_request *r);
+void answer_profile(struct core *c, const struct control_request *r);

@@ -2,9 +2,12 @@
 // need of the kernel. Adding one is a row here and a folder in src/detect/.
 #include "agent/detectors.h"
 
+#include "detect/profile/profile.h"
+
 #include <errno.h>
 
 const struct detector *const agent_detectors[] = {
+    &profile_detector,
     NULL,
 };
 
@@ -93,4 +96,28 @@ void detectors_epoch(struct line *l)
         if (l->running[i].detector->epoch)
             l->running[i].detector->epoch(l->running[i].whole, l->running[i].parts, l->shards_n,
                                           &env, l->now, shard_finding, &l->shards[0]);
+}
+
+void detectors_incident(struct line *l, const struct incident *i)
+{
+    for (size_t n = 0; n < l->running_n; n++)
+        if (l->running[n].detector->incident)
+            l->running[n].detector->incident(l->running[n].whole, i);
+}
+
+void detectors_settle(struct line *l)
+{
+    struct detect_env env = shard_env(&l->shards[0]);
+    for (size_t i = 0; i < l->running_n; i++)
+        if (l->running[i].detector->settle)
+            l->running[i].detector->settle(l->running[i].whole, l->running[i].parts, l->shards_n,
+                                           &env, l->now);
+}
+
+const void *line_detector(const struct line *l, const struct detector *d)
+{
+    for (size_t i = 0; i < l->running_n; i++)
+        if (l->running[i].detector == d)
+            return l->running[i].whole;
+    return NULL;
 }

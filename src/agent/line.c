@@ -76,6 +76,7 @@ static void emit_incident(void *ctx, const struct incident *i)
     struct line *l = ctx;
     if (l->sinks.incident)
         l->sinks.incident(l->sinks.ctx, i);
+    detectors_incident(l, i);
     decide_incident(l->decide, i, l->now, emit_decision, l);
 }
 
@@ -288,6 +289,7 @@ void line_epoch(struct line *l)
     take_writes(l);
     detectors_epoch(l);
     take_findings(l);
+    detectors_settle(l);
     for (unsigned i = 0; i < l->shards_n; i++)
         shard_epoch_done(&l->shards[i]);
     arena_reset(l->arena);

@@ -78,6 +78,8 @@ const struct identify *line_identify(const struct line *l, unsigned shard);
 const struct correlate *line_correlate(const struct line *l);
 const struct desired *line_desired(const struct line *l);
 const struct generation *line_generation(const struct line *l);
+// What that detector remembers across containers; NULL: it does not run.
+const void *line_detector(const struct line *l, const struct detector *d);
 uint64_t line_now(const struct line *l);
 int64_t line_wall_minus_boot(const struct line *l);
 struct line_stats {

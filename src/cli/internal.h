@@ -140,6 +140,8 @@ int verb_ledger_verify(const struct invocation *in);
 int verb_ledger_prove(const struct invocation *in);
 int verb_ledger_check_proof(const struct invocation *in);
 int verb_ledger_list(const struct invocation *in);
+int verb_profile_list(const struct invocation *in);
+int verb_profile_show(const struct invocation *in);
 int verb_dump(const struct invocation *in);
 int verb_reload(const struct invocation *in);
 int verb_stop(const struct invocation *in);
@@ -154,6 +156,8 @@ void render_why(const struct invocation *in, const json_t *reply, struct buf *ou
 void render_rows(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_event(const struct invocation *in, const json_t *line, struct buf *out);
 void render_finding(const struct invocation *in, const json_t *line, struct buf *out);
+void render_profiles(const struct invocation *in, const json_t *reply, struct buf *out);
+void render_profile(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_doctor(const struct invocation *in, const json_t *reply, struct buf *out);
 // `dump`'s tables. False: no such table.
 bool dump_table(const char *name, bool as_json, bool color, struct buf *out);

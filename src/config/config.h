@@ -121,11 +121,34 @@ struct agent_config {      // kind: Agent; what isn't given has its default
     struct str *rules, *policies; // paths, from the file
     size_t rules_n, policies_n;
 };
+// ── kind: Profile: how a workload is learned, and what it may do ─────────────────────────────
+enum profile_dimension {
+    PROFILE_PROGRAMS,
+    PROFILE_FILES,
+    PROFILE_PEERS,
+    PROFILE_LISTENS,
+    PROFILE_DIMENSIONS
+};
+enum profile_mode { PROFILE_LEARN, PROFILE_WATCH, PROFILE_ENFORCE };
+const char *profile_mode_name(enum profile_mode m);
+struct profile_doc {
+    struct str name, file;
+    unsigned line;
+    struct selector selector; // workload and image
+    enum profile_mode mode;   // watch
+    uint64_t window_ns;       // 60 s
+    uint64_t period_ns;       // 24 h
+    double bound;             // of the chance that a window brings something new, 0.01
+};
+extern const struct profile_doc profile_doc_defaults;
+
 // An immutable snapshot of all documents of one generation.
 struct documents {
     struct agent_config agent;
     struct policy *policies;
     size_t policies_n;
+    struct profile_doc *profiles; // in the order in which they were read
+    size_t profiles_n;
     struct arena *arena;
 };
 void agent_config_defaults(struct agent_config *c);

@@ -28,14 +28,15 @@ static const struct kind {
      "settings of the agent itself; at most one"},
     {"Policy", take_policy, print_policies, policy_spec_keys, &policy_defaults,
      "what containers may not do"},
-    {.name = "Profile"},
+    {"Profile", take_profile, print_profiles, profile_spec_keys, &profile_doc_defaults,
+     "how a workload is learned, and what it may do"},
     {.name = "Feed"},
     {.name = "Response"},
     {.name = "Retention"},
     {.name = "Baseline"},
     {.name = "Exception"},
 };
-const char *const config_kinds[] = {"Agent", "Policy", NULL};
+const char *const config_kinds[] = {"Agent", "Policy", "Profile", NULL};
 
 static const char *const envelope_keys[] = {"apiVersion", "kind", "metadata", "spec"};
 static const char *const metadata_keys[] = {"name"};
@@ -285,6 +286,7 @@ void documents_free(struct documents *d)
         return;
     arena_free(d->arena);
     free(d->policies);
+    free(d->profiles);
     free(d);
 }
 

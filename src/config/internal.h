@@ -81,14 +81,16 @@ struct building { // all of a generation
     struct diag_list *diags;
     char *agent_file; // where the Agent document is, NULL: none yet
     unsigned agent_line;
-    size_t policies_cap;
+    size_t policies_cap, profiles_cap;
 };
 // One document as YAML, with the line that parts it from what is before it.
 void document_print(const char *kind, struct str name, const struct key *keys, const void *at,
                     struct buf *out);
 
 // ── kinds ────────────────────────────────────────────────────────────────────────────────────
-extern const struct key agent_spec_keys[], policy_spec_keys[];
+extern const struct key agent_spec_keys[], policy_spec_keys[], profile_spec_keys[];
+void take_profile(struct building *b, struct reading *r, const struct document *doc);
+void print_profiles(const struct documents *d, struct buf *out);
 // As fnmatch without flags (* and ? match / too, [a-z], [!a-z], \ quotes), on bytes of any kind,
 // and never slower than the product of the lengths whatever a stranger's name looks like.
 bool glob_match(struct str glob, struct str s);

@@ -50,6 +50,12 @@ struct detector {
     // The epoch's end. parts: one a shard, in order. now: boot ns, of the latest input.
     void (*epoch)(void *whole, void *const *parts, size_t parts_n, const struct detect_env *env,
                   uint64_t now, detect_emit emit, void *ctx);
+    // What became of the epoch's findings, the detectors' own among them: incidents begun, grown,
+    // closed, in order.
+    void (*incident)(void *whole, const struct incident *i);
+    // Behind the epoch's end, when its incidents are known: what is remembered may be settled.
+    void (*settle)(void *whole, void *const *parts, size_t parts_n, const struct detect_env *env,
+                   uint64_t now);
     // Memory in use, for the budget; entries evicted or refused so far.
     void (*stats)(const void *whole, const void *const *parts, size_t parts_n, uint64_t *ret_bytes,
                   uint64_t *ret_refused);

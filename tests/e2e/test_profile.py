@@ -1,0 +1,66 @@
+"""Profiles: a real container is learned, what it never did becomes a finding that joins the incident."""
+import lab
+import pytest
+
+LEARNED = "while true; do cat /etc/hostname >/dev/null; echo x >/tmp/log; sleep 0.1; done"
+
+
+QUICK = "window: 200ms, period: 3s, bound: 0.25"
+
+
+def document(ws, name="quick", spec=QUICK):
+    path = ws.folder("profiles") / f"{name}.yaml"
+    path.write_text("apiVersion: bulkhead.io/v1\nkind: Agent\nmetadata: {name: agent}\nspec: {tickInterval: 100ms}\n---\n"
+                    f"apiVersion: bulkhead.io/v1\nkind: Profile\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n")
+    return path
+
+
+@pytest.fixture
+def rules(ws):
+    """One rule that speaks only when it is meant to: an incident keeps a container from being learned."""
+    path = ws.folder("rules") / "rules.yaml"
+    path.write_text("- rule: shadow\n  desc: read\n  condition: evt.type in (open, openat) and container.id != host and fd.name = /etc/shadow\n"
+                    "  output: shadow read\n  priority: WARNING\n")
+    return [path]
+
+
+def fields(finding):
+    return finding["output_fields"]
+
+
+def shop(ws, label="shop", **more):
+    return ws.container(label, args=("sh", "-c", LEARNED), annotations={"bulkhead.io/workload": "shop", "bulkhead.io/image": "example/shop:1"}, **more)
+
+
+def dimension(profile, name):
+    return next(d for d in profile["dimensions"] if d["dimension"] == name)
+
+
+def learned(agent, workload="shop@example/shop:1", dimensions=("programs", "files")):
+    def look():
+        if agent("profile", "show", workload).returncode:
+            return None
+        profile = agent.json("profile", "show", workload)
+        return profile if all(dimension(profile, d)["state"] == "watch" for d in dimensions) else None
+
+    return lab.wait_for(look, 30, "the workload to be learned", step=0.2)
+
+
+@pytest.mark.kernel
+def test_learned_then_new(ws, rules):
+    agent = lab.Agent(ws, rules, [document(ws)]).start()
+    container = shop(ws).start()
+    profile = learned(agent)
+    known = [i["item"] for i in dimension(profile, "programs")["known"]]
+    assert "/bin/busybox as cat by /bin/busybox" in known, known
+    before = len(agent.findings())
+    assert container.exec("nc", "-h")[0] in (0, 1)
+    finding = agent.wait_finding(lambda f: f["rule"] == "Program new to the workload" and "nc" in fields(f)["profile.item"], since=before)
+    assert fields(finding)["container.name"] == container.name
+    assert fields(finding)["profile.workload"] == "shop@example/shop:1"
+    shown = agent("profile", "show", "shop")
+    assert shown.returncode == 0 and "busybox as nc by runtime" in shown.stdout, shown.stdout + shown.stderr
+    incidents = agent.json("incidents")["incidents"]
+    assert any("Program new to the workload" in str(i) for i in incidents), incidents
+    assert agent("profile", "list").returncode == 0
+    assert agent("profile", "show", "no-such").returncode == 1
