@@ -63,6 +63,7 @@ enum bh_kind {
     BH_RESOURCE = 80,
     /* what the kernel did on our rows' behalf */
     BH_VERDICT = 96,
+    BH_VERDICT_NET = 97, /* a row on the network */
     /* what was not sent */
     BH_LOSS = 112,  /* a gap in (ring, cpu)'s sequence: exact */
     BH_STORM = 113, /* what a container's budget held back, by kind: count, first, last */
@@ -77,7 +78,8 @@ enum bh_kind {
     BH_EVICT = 261,      /* a table was full: what was dropped from it */
     BH_EPOCH = 262, /* all shards have taken their inputs up to here; findings are merged now */
     BH_SCAN_DONE = 263,
-    BH_COVERAGE = 264, /* kinds, levels in force from here on */
+    BH_COVERAGE = 264,  /* kinds, levels in force from here on */
+    BH_ADDRESSES = 265, /* the addresses in a network namespace, the host's too */
     BH_KIND_MAX = 272,
 };
 
@@ -334,6 +336,26 @@ struct bh_verdict {
     bh_u32 pad2;
 };
 
+/* BH_VERDICT_NET. Header: the acting task, or where there is none (a packet came in) only the
+ * container, its cgroup and the time. */
+struct bh_verdict_net {
+    bh_u64 row;          /* row's number in the desired-state table */
+    bh_u8 action;        /* enum bh_action */
+    bh_u8 effect;        /* enum bh_effect */
+    bh_u8 object;        /* BH_OBJECT_INGRESS, _EGRESS, _SOCKET */
+    bh_u8 reason;        /* enum bh_net_reason */
+    bh_u32 peer;         /* the other end's container, 0: none that is known */
+    bh_u64 held;         /* the same since the last record of it, not sent */
+    struct bh_sock sock; /* seen from the container: local is its own end */
+};
+enum bh_net_reason {
+    BH_NET_NO_LINE = 0,  /* a policy selects it, and none of its lines allows this */
+    BH_NET_DENIED = 1,   /* a line denies this */
+    BH_NET_ISOLATED = 2, /* the container is isolated */
+    BH_NET_PENDING = 3,  /* its facts are not known yet */
+    BH_NET_REASON_MAX
+};
+
 struct bh_loss {
     bh_u32 ring, cpu;
     bh_u64 first, last;   /* missing sequence numbers, inclusive */
@@ -488,6 +510,10 @@ enum bh_object {
     BH_OBJECT_NOT_IN_IMAGE = 3, /* written into the container since it was made */
     BH_OBJECT_MEMFD = 4,        /* a memfd, or a file without a name */
     BH_OBJECT_ANY = 5,
+    BH_OBJECT_EXEC_LAST = BH_OBJECT_ANY,
+    BH_OBJECT_INGRESS = 6, /* of network rows: what comes in, goes out; the making of a socket */
+    BH_OBJECT_EGRESS = 7,
+    BH_OBJECT_SOCKET = 8,
     BH_OBJECT_MAX
 };
 enum bh_action { BH_ACTION_NONE = 0, BH_ACTION_AUDIT = 1, BH_ACTION_DENY = 2, BH_ACTION_MAX };
@@ -531,3 +557,5 @@ BH_ASSERT(sizeof(struct bh_exec_row) == 304);
 /* FNV-1a over the path's bytes; the same loop in the kernel and here. */
 #define BH_FNV_START      0xcbf29ce484222325ULL
 #define BH_FNV_STEP(h, c) (((h) ^ (bh_u8)(c)) * 0x100000001b3ULL)
+
+#include "bpf/abi/network.h"

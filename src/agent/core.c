@@ -182,6 +182,7 @@ void core_tick(struct core *c)
     if (!rec.failed)
         pump_input(c->pump, (const void *)rec.ptr);
     facts_take(c->facts, now);
+    core_refresh_addresses(c, now);
     if (c->held_back_total != c->covered &&
         now - c->last_coverage >= COVERAGE_NS) { // a new stretch begins
         c->covered = c->held_back_total;

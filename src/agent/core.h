@@ -63,6 +63,7 @@ struct core {
     size_t held_back_n;
     uint64_t held_back_total, lost_total;
     int epoll_fd, signal_fd, timer_fd;
+    uint64_t last_addresses;
     uint64_t started, end, last_sample, last_seal, last_coverage, covered;
     uint64_t api_restart, guardian_restart; // when last
     uint64_t generation;
@@ -88,6 +89,9 @@ void core_apply_interest(struct core *c);
 struct line_sinks core_sinks(struct core *c);
 void core_entry(struct core *c, enum entry_kind kind, struct str payload);
 void core_seal(struct core *c, uint64_t age_ns);
+// addresses.c
+void core_read_addresses(struct core *c, const struct container *container); // NULL: the host's
+void core_refresh_addresses(struct core *c, uint64_t now);
 // taps.c
 int tap_add(struct core *c, uint64_t client, struct str filter, struct buf *ret_problem);
 void tap_remove(struct core *c, uint64_t client);

@@ -73,6 +73,10 @@ void shard_finding(void *ctx, const struct finding *f); // a detect_emit; ctx: t
 bool verdict_finding(const struct detect_env *env, const struct event *e, struct finding *ret);
 
 void verdict_name(struct line *l, struct finding *f); // at the epoch's end
+// The same of a row on the network.
+bool verdict_net_finding(const struct detect_env *env, const struct event *e, struct arena *a,
+                         struct finding *ret);
+void verdict_net_name(struct line *l, struct finding *f);
 
 // Judged again: events of containers whose facts are asked for wait until those are there
 // (again.c).

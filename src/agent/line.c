@@ -117,7 +117,8 @@ int line_broadcast(struct line *l, const struct bh_rec *rec)
         shard_take(&l->shards[i], rec);
     if (rec->kind >= BH_KIND_USER)
         detectors_input(l, rec);
-    if (rec->kind == BH_TICK || rec->kind == BH_OPERATOR || rec->kind == BH_OUTCOME)
+    if (rec->kind == BH_TICK || rec->kind == BH_OPERATOR || rec->kind == BH_OUTCOME ||
+        rec->kind == BH_ADDRESSES)
         buf_add(&l->inputs, rec, rec->size);
     if (r < 0)
         l->refused++;
@@ -173,7 +174,8 @@ static void take_outcome(struct line *l, const struct bh_rec *rec)
     for (int e = 0; e < BH_EFFECT_MAX; e++)
         if (str_eq(member(j, "effect"), str_of(effect_name((enum bh_effect)e))))
             o.effect = (enum bh_effect)e;
-    static const char *const tiers[] = {"lsm", "signal", "map"}; // outlives the parsed text
+    static const char *const tiers[] = {"lsm", "signal", "map",
+                                        "cgroup"}; // outlives the parsed text
     for (size_t t = 0; t < ARRAY_SIZE(tiers); t++)
         if (str_eq(member(j, "tier"), str_of(tiers[t])))
             o.tier = tiers[t];
@@ -192,6 +194,8 @@ static void take_inputs(struct line *l)
             take_operator(l, rec);
         else if (rec->kind == BH_OUTCOME)
             take_outcome(l, rec);
+        else if (rec->kind == BH_ADDRESSES)
+            desired_addresses(l->desired, rec_text(rec));
         else {
             correlate_tick(l->correlate, rec->time, emit_incident, l);
             desired_tick(l->desired, rec->time, emit_row, l);
@@ -275,6 +279,8 @@ static void take_findings(struct line *l)
         f->hostname = l->hostname;
         if (f->kind == BH_VERDICT && f->row && !f->rule.len)
             verdict_name(l, f);
+        if (f->kind == BH_VERDICT_NET && !f->rule.len)
+            verdict_net_name(l, f);
         l->findings++;
         if (l->sinks.finding)
             l->sinks.finding(l->sinks.ctx, f);
@@ -290,6 +296,9 @@ void line_epoch(struct line *l)
     detectors_epoch(l);
     take_findings(l);
     detectors_settle(l);
+    const struct segment_tables *tables = desired_tables(l->desired);
+    if (tables && l->sinks.network)
+        l->sinks.network(l->sinks.ctx, tables);
     for (unsigned i = 0; i < l->shards_n; i++)
         shard_epoch_done(&l->shards[i]);
     arena_reset(l->arena);

@@ -44,6 +44,8 @@ struct line_sinks {
     void (*incident)(void *ctx, const struct incident *i);
     void (*decision)(void *ctx, const struct decision *d);
     void (*row)(void *ctx, const struct row *r, enum row_change change, uint64_t time);
+    // Once an epoch, behind its rows: what they and all addresses come to.
+    void (*network)(void *ctx, const struct segment_tables *t);
     void (*generation)(void *ctx, const struct generation *g);
     // What the core must do for identify: facts wanted, a cgroup to seal, a table that was full.
     void (*notice)(void *ctx, unsigned shard, enum notice_kind kind, uint32_t container,

@@ -131,6 +131,11 @@ int shard_take(struct shard *s, const struct bh_rec *rec)
         if (verdict_finding(&env, &e, &f))
             keep_finding_always(s, &f);
     }
+    if (rec->kind == BH_VERDICT_NET) {
+        struct finding f;
+        if (verdict_net_finding(&env, &e, s->arena, &f))
+            keep_finding_always(s, &f);
+    }
     if (l->generation)
         again_match(s, &env, &e);
     detectors_event(s, &env, &e);

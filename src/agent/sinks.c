@@ -93,6 +93,12 @@ static void on_row(void *ctx, const struct row *r, enum row_change change, uint6
     reconcile_row(c->reconcile, r, change, on_outcome, c);
 }
 
+static void on_network(void *ctx, const struct segment_tables *t)
+{
+    struct core *c = ctx;
+    reconcile_network(c->reconcile, t, on_outcome, c);
+}
+
 static void on_generation(void *ctx, const struct generation *g)
 {
     struct core *c = ctx;
@@ -139,6 +145,7 @@ static void on_notice(void *ctx, unsigned shard, enum notice_kind kind, uint32_t
         break;
     case NOTICE_CONTAINER_KNOWN:
     case NOTICE_CONTAINER_STARTED:
+        core_read_addresses(c, container);
         break;
     }
 }
@@ -156,6 +163,7 @@ struct line_sinks core_sinks(struct core *c)
                                .incident = on_incident,
                                .decision = on_decision,
                                .row = on_row,
+                               .network = on_network,
                                .generation = on_generation,
                                .notice = on_notice,
                                .event = on_event};

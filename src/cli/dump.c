@@ -153,10 +153,13 @@ static void dump_row_kinds(struct dump *d)
         [ROW_ISOLATE] = "no network but what is listed",
         [ROW_KILL] = "no process is left in a container",
         [ROW_HOLD] = "a container's first program waits before its first instruction",
+        [ROW_NETWORK] = "whom a container may talk to, and who to it: one a policy and direction",
     };
     for (unsigned k = 0; k < ROW_KIND_MAX; k++) {
         _cleanup_buf_ struct buf objects = {0};
-        for (unsigned o = BH_OBJECT_NONE + 1; k == ROW_EXEC && o < BH_OBJECT_MAX; o++) {
+        for (unsigned o = BH_OBJECT_NONE + 1; o < BH_OBJECT_MAX; o++) {
+            if (k != (o <= BH_OBJECT_EXEC_LAST ? ROW_EXEC : ROW_NETWORK) || o == BH_OBJECT_SOCKET)
+                continue;
             buf_text(&objects, objects.len ? ", " : "");
             buf_text(&objects, object_name((enum bh_object)o));
         }

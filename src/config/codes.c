@@ -32,6 +32,14 @@ const struct diag_code config_codes[] = {
     {"BH212", "settings that do not go together"},
     {"BH213", "a document of ours among the rules, or rules among the documents"},
     {"BH214", "a list, a label set or a text that is too long"},
+    // network policies that are valid and hardly meant
+    {"BH301", "a network policy selects every container of its namespace"},
+    {"BH302", "a selector that contradicts itself"},
+    {"BH303", "rules for a direction that policyTypes leaves out"},
+    {"BH304", "a network policy that refuses everything in one direction"},
+    {"BH305", "a port by name"},
+    {"BH306", "a network policy that lets no name be resolved"},
+    {"BH307", "a line that another one covers"},
     // rules: Falco's own codes, so that tools that read them keep working
     {"LOAD_ERR_FILE_READ", "File read error"},
     {"LOAD_ERR_YAML_PARSE", "YAML parse error"},

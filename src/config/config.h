@@ -88,6 +88,73 @@ struct selector {
 // plain cgroup only where the selector gives nothing but a name, and that fits.
 enum tri selector_match(const struct selector *s, const struct container *c);
 
+// ── network: Kubernetes' NetworkPolicy, and what a Policy denies ─────────────────────────────
+// As Kubernetes has it: key In, NotIn (values), Exists, DoesNotExist; all must hold; none is
+// everything. A key that is not there is NotIn any values.
+enum label_operator { LABEL_IN, LABEL_NOT_IN, LABEL_EXISTS, LABEL_NOT_EXISTS, LABEL_OPERATOR_MAX };
+extern const char *const label_operators[]; // NULL-terminated, as written
+struct label_requirement {
+    struct str key;
+    enum label_operator operator;
+    struct str *values;
+    size_t values_n;
+};
+struct label_selector {
+    struct label_requirement *list;
+    size_t n;
+};
+bool label_selector_match(const struct label_selector *s, const struct label *labels, size_t n);
+struct cidr { // IPv4 as ::ffff:a.b.c.d, its prefix and 96
+    uint8_t address[16];
+    uint8_t prefix;
+};
+// "10.0.0.0/8", "fd00::/8", a bare address. Bits behind the prefix are cut. -EINVAL.
+int cidr_parse(struct str s, struct cidr *ret);
+void cidr_print(const struct cidr *c, struct buf *out);
+bool cidr_has(const struct cidr *c, const uint8_t address[16]); // never across families
+bool address_is_v4(const uint8_t address[16]);
+enum peer_type { PEER_PODS, PEER_BLOCK };
+struct net_peer {
+    enum peer_type type;
+    bool any_namespace; // PODS: namespaces says which; else the policy's own
+    struct label_selector pods, namespaces;
+    struct cidr block;
+    struct cidr *except;
+    size_t except_n;
+};
+struct net_port { // port 0: all of the protocol
+    uint8_t protocol;
+    uint16_t port, end;
+    struct str name; // a named port; port is 0 then
+};
+struct net_rule {
+    struct net_peer *peers; // none: everybody
+    size_t peers_n;
+    struct net_port *ports; // none: every protocol and port
+    size_t ports_n;
+    unsigned line;
+};
+struct network_policy {
+    struct str name, ns, file;
+    unsigned line;
+    enum row_mode mode; // annotation bulkhead.io/mode; default audit
+    struct label_selector pods;
+    bool types[2]; // by enum bh_net_direction: which of them it governs
+    struct net_rule *rules[2];
+    size_t rules_n[2];
+};
+struct namespace_labels { // a Namespace document
+    struct str name;
+    struct label *labels;
+    size_t labels_n;
+};
+enum net_deny_type { NET_DENY_CIDR, NET_DENY_HOST, NET_DENY_METADATA, NET_DENY_ANY, NET_DENY_MAX };
+struct net_deny { // one line under spec.network.deny: a container may not go there
+    enum net_deny_type type;
+    struct cidr cidr;
+    unsigned line;
+};
+
 struct exec_deny { // one line under spec.exec.deny
     enum bh_object object;
     struct str path;
@@ -101,6 +168,9 @@ struct policy {
     int32_t priority;
     struct exec_deny *deny;
     size_t deny_n;
+    struct net_deny *net_deny;
+    size_t net_deny_n;
+    bool net_pending; // a container whose facts are not known yet may not talk
     struct str reason;
 };
 struct agent_config {      // kind: Agent; what isn't given has its default
@@ -149,6 +219,10 @@ struct documents {
     size_t policies_n;
     struct profile_doc *profiles; // in the order in which they were read
     size_t profiles_n;
+    struct network_policy *network;
+    size_t network_n;
+    struct namespace_labels *namespaces;
+    size_t namespaces_n;
     struct arena *arena;
 };
 void agent_config_defaults(struct agent_config *c);

@@ -143,6 +143,8 @@ static void take_document(struct building *b, struct reading *r, const struct ya
                    "this is a file of rules, not of documents");
         return;
     }
+    if (network_take(b->d, r, y))
+        return;
     if (y->type != YAML_MAP) {
         read_error(r, y, "BH201", "a document begins with apiVersion: " API_VERSION,
                    "a document must be a map");
@@ -234,6 +236,9 @@ static void take_policy(struct building *b, struct reading *r, const struct docu
         .mode = MODE_AUDIT,
     };
     config_keys_read(r, policy_spec_keys, doc->spec, p);
+    if (!yaml_get(doc->spec, "exec") && !yaml_get(doc->spec, "network"))
+        read_error(r, doc->spec, "BH206", "for example: exec: {deny: [{memfd: true}]}",
+                   "a Policy says something of 'exec' or of 'network'");
 }
 
 static void take_source(struct building *b, const struct source *s)
@@ -273,6 +278,8 @@ struct documents *documents_parse(const struct sources *s, struct diag_list *dia
     for (size_t i = 0; i < s->n; i++)
         if (s->list[i].kind == SOURCE_CONFIG || s->list[i].kind == SOURCE_DOCUMENTS)
             take_source(&b, &s->list[i]);
+    if (diags->errors == errors)
+        network_lint(d, diags);
     if (diags->errors != errors) {
         documents_free(d);
         return NULL;
@@ -285,6 +292,8 @@ void documents_free(struct documents *d)
     if (!d)
         return;
     arena_free(d->arena);
+    free(d->network);
+    free(d->namespaces);
     free(d->policies);
     free(d->profiles);
     free(d);
@@ -318,6 +327,7 @@ void documents_print(const struct documents *d, struct buf *out)
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
         if (kinds[i].print)
             kinds[i].print(d, &all);
+    network_print(d, &all);
     out->failed |= all.failed;
     buf_str(out, buf_view(&all));
 }

@@ -54,10 +54,13 @@ void keys_print(const struct key *keys, const void *at, unsigned indent, struct 
         bool text = keys[k].type == &value_text || keys[k].type == &value_glob;
         if (text && ((const struct str *)value)->len == 0)
             continue;
-        for (unsigned i = 0; i < indent; i++)
-            buf_char(out, ' ');
+        _cleanup_buf_ struct buf said = {0};
+        keys[k].type->print(&keys[k], value, indent + 2, &said);
+        if (said.len == 0) // a list or group with nothing in it that may be left out
+            continue;
+        print_indent(out, indent);
         buf_printf(out, "%s: ", keys[k].name);
-        keys[k].type->print(&keys[k], value, indent + 2, out);
+        buf_str(out, buf_view(&said));
     }
 }
 

@@ -181,6 +181,21 @@ static const struct key exec_keys[] = {{.name = "deny",
                                         .required = true},
                                        {0}};
 
+static const char *const pendings[] = {"allow", "deny", NULL};
+static const struct key network_keys[] = {
+    {.name = "deny",
+     .text = "where a container may not connect to, whatever a NetworkPolicy allows",
+     .type = &value_net_deny,
+     .offset = POLICY(net_deny),
+     .count_offset = POLICY(net_deny_n)},
+    {.name = "pending",
+     .text = "deny: a container whose facts are not known yet may talk to nobody",
+     .type = &value_choice,
+     .offset = POLICY(net_pending),
+     .boolean = true,
+     .choices = pendings},
+    {0}};
+
 const struct key policy_spec_keys[] = {
     {.name = "selector",
      .text = "which containers; all that is given must hold, nothing given is every container",
@@ -205,8 +220,11 @@ const struct key policy_spec_keys[] = {
     {.name = "exec",
      .text = "what is said about executing programs",
      .type = &value_group,
-     .keys = exec_keys,
-     .required = true},
+     .keys = exec_keys},
+    {.name = "network",
+     .text = "what is said about connections",
+     .type = &value_group,
+     .keys = network_keys},
     {0}};
 
 static_assert(sizeof(enum row_mode) == sizeof(unsigned), "choices are stored as unsigned");

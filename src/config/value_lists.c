@@ -221,7 +221,8 @@ static void deny_print(const struct key *k, const void *at, unsigned indent, str
 {
     const struct exec_deny *list = *(struct exec_deny *const *)at;
     size_t n = count_in(k, at);
-    buf_text(out, n ? "\n" : "[]\n");
+    if (n)
+        buf_char(out, '\n');
     for (size_t i = 0; i < n; i++) {
         print_indent(out, indent);
         buf_printf(out, "- %s: ", object_name(list[i].object));
@@ -277,7 +278,8 @@ static void group_print(const struct key *k, const void *at, unsigned indent, st
 {
     _cleanup_buf_ struct buf inside = {0};
     keys_print(k->keys, at, indent, &inside);
-    buf_text(out, inside.len ? "\n" : "{}\n");
+    if (inside.len)
+        buf_char(out, '\n');
     buf_str(out, buf_view(&inside));
 }
 

@@ -29,6 +29,7 @@ struct desired {
     struct held *by_number[BUCKETS], *by_slot[BUCKETS];
     size_t rows_n;
     struct known_list known;
+    struct segment *segment;
     struct arena *arena; // of policies
     struct policy *policies;
     size_t policies_n;
@@ -44,8 +45,14 @@ struct changes { // where a change goes
 struct desired *desired_new(void)
 {
     struct desired *d = calloc(1, sizeof(*d));
-    if (d)
-        TAILQ_INIT(&d->rows);
+    if (!d)
+        return NULL;
+    TAILQ_INIT(&d->rows);
+    d->segment = segment_new();
+    if (!d->segment) {
+        free(d);
+        return NULL;
+    }
     return d;
 }
 
@@ -64,6 +71,7 @@ void desired_free(struct desired *d)
         TAILQ_REMOVE(&d->rows, h, next);
         free_held(h);
     }
+    segment_free(d->segment);
     known_done(&d->known);
     arena_free(d->arena);
     free(d);
@@ -273,6 +281,42 @@ static void want_policy(struct desired *d, const struct policy *p, const struct 
     }
 }
 
+// What network policies say of a container: a row for each policy and direction, and for each line
+// that denies.
+static void want_network(struct desired *d, const struct known *k, const struct changes *c)
+{
+    struct segment_says *says;
+    size_t n = segment_says(d->segment, k->container.number, &says);
+    for (size_t i = 0; i < n; i++) {
+        const struct network_policy *p = says[i].policy;
+        const struct policy *deny = says[i].deny_policy;
+        _cleanup_buf_ struct buf name = {0}, where = {0}, text = {0};
+        if (p) {
+            buf_str(&name, p->ns);
+            buf_char(&name, '/');
+        }
+        buf_str(&name, p ? p->name : deny->name);
+        buf_str(&where, p ? p->file : deny->file);
+        buf_printf(&where, ":%u", p ? p->line : says[i].deny->line);
+        segment_says_text(&says[i], &text);
+        struct row r = {.kind = ROW_NETWORK,
+                        .mode = p ? p->mode : deny->mode,
+                        .owner = OWNER_POLICY,
+                        .owner_name = buf_view(&name),
+                        .where = buf_view(&where),
+                        .reason = p ? STR_NULL : deny->reason,
+                        .priority = p ? 0 : deny->priority,
+                        .container = k->container.number,
+                        .container_id = known_subject(&k->container),
+                        .object = says[i].direction == BH_NET_INGRESS ? BH_OBJECT_INGRESS
+                                                                      : BH_OBJECT_EGRESS,
+                        .path = buf_view(&text)};
+        want(d, &r, c);
+        const struct held *h = r.number ? by_number(d, r.number) : NULL;
+        segment_row(d->segment, k->container.number, says[i].line, h && !h->undone ? r.number : 0);
+    }
+}
+
 // Rows of policies that the last sweep did not want: of one container, or of all.
 static void remove_unwanted(struct desired *d, uint32_t container, bool all,
                             const struct changes *c)
@@ -305,9 +349,12 @@ void desired_policies(struct desired *d, const struct documents *docs, uint64_t 
     d->policies_n = docs->policies_n;
     d->generation = generation;
     d->sweep++;
-    for (size_t k = 0; k < d->known.n; k++)
+    segment_policies(d->segment, docs);
+    for (size_t k = 0; k < d->known.n; k++) {
         for (size_t i = 0; i < d->policies_n; i++)
             want_policy(d, &d->policies[i], d->known.list[k], &c);
+        want_network(d, d->known.list[k], &c);
+    }
     remove_unwanted(d, 0, true, &c);
 }
 
@@ -327,6 +374,8 @@ void desired_container(struct desired *d, const struct container *container, uin
     d->sweep++;
     for (size_t i = 0; i < d->policies_n; i++)
         want_policy(d, &d->policies[i], k, &c);
+    segment_container(d->segment, &k->container);
+    want_network(d, k, &c);
     remove_unwanted(d, container->number, false, &c);
 }
 
@@ -339,7 +388,23 @@ void desired_container_gone(struct desired *d, uint32_t number, uint64_t now, de
         if (h->row->container == number)
             drop(d, h, ROW_REMOVED, &c);
     }
+    segment_gone(d->segment, number);
     known_remove(&d->known, number);
+}
+
+void desired_addresses(struct desired *d, struct str text)
+{
+    d->refused += !segment_addresses(d->segment, text);
+}
+
+const struct segment_tables *desired_tables(struct desired *d)
+{
+    return segment_compile(d->segment);
+}
+
+const struct segment *desired_segment(const struct desired *d)
+{
+    return d->segment;
 }
 
 // ── decisions, time, operators ───────────────────────────────────────────────────────────────
@@ -397,6 +462,13 @@ int desired_undo(struct desired *d, uint64_t number, uint64_t now, desired_emit 
     // The policy still wants it: only the memory that someone said no keeps the next fact from
     // bringing it back.
     emit(ctx, h->row, ROW_REMOVED);
+    if (h->row->kind == ROW_NETWORK) {
+        struct segment_says *says;
+        size_t n = segment_says(d->segment, h->row->container, &says);
+        for (size_t i = 0; i < n; i++)
+            if (says[i].row == number)
+                segment_row(d->segment, h->row->container, says[i].line, 0);
+    }
     h->undone = true;
     h->has_outcome = false;
     return 0;

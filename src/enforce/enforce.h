@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "config/config.h"
+#include "enforce/segment/segment.h"
 #include "host/host.h"
 #include "model/model.h"
 
@@ -34,6 +35,11 @@ void desired_tick(struct desired *d, uint64_t now, desired_emit emit, void *ctx)
 void desired_outcome(struct desired *d, const struct outcome *o);
 // A person's word: "undo" of row number. -ENOENT.
 int desired_undo(struct desired *d, uint64_t number, uint64_t now, desired_emit emit, void *ctx);
+// The text of a BH_ADDRESSES record.
+void desired_addresses(struct desired *d, struct str text);
+// What the kernel shall judge connections by, when that is other than at the last call; else NULL.
+const struct segment_tables *desired_tables(struct desired *d);
+const struct segment *desired_segment(const struct desired *d);
 struct row_state {
     const struct row *row;
     const struct outcome *outcome; // NULL: nothing came back yet
@@ -83,6 +89,12 @@ typedef void (*reconcile_emit)(void *ctx, const struct outcome *o);
 // first row that needs them and detaches them with the last.
 void reconcile_row(struct reconcile *r, const struct row *row, enum row_change change,
                    reconcile_emit emit, void *ctx);
+// Writes what network rows say together, and tells of each of them.
+void reconcile_network(struct reconcile *r, const struct segment_tables *t, reconcile_emit emit,
+                       void *ctx);
+// Who talked with whom, as the kernel counted it. Nothing where no network row is wanted.
+typedef int (*reconcile_flow)(void *ctx, const struct bh_flow_key *key, const struct bh_flow *flow);
+int reconcile_flows(const struct reconcile *r, reconcile_flow f, void *ctx);
 // Renews leases, reads back (1,024 rows a tick, in turn), removes what no row of ours wants, takes
 // over what an earlier agent left: each of its rows under its container's new number, once sense's
 // scan has given it one.

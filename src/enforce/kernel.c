@@ -85,7 +85,7 @@ void kernel_detach(struct kernel *k)
 int kernel_key(const struct row *r, struct bh_exec_key *ret)
 {
     *ret = (struct bh_exec_key){.container = r->container, .object = r->object};
-    if (r->container == 0 || r->object <= BH_OBJECT_NONE || r->object >= BH_OBJECT_MAX)
+    if (r->container == 0 || r->object <= BH_OBJECT_NONE || r->object > BH_OBJECT_EXEC_LAST)
         return -EINVAL;
     if (r->object == BH_OBJECT_INODE)
         ret->a = r->dev, ret->b = r->ino;

@@ -16,6 +16,7 @@ int reconcile_open(const struct reconcile_options *o, struct reconcile **ret, st
     r->caps = *o->caps;
     r->o.caps = &r->caps;
     TAILQ_INIT(&r->entries);
+    network_init(&r->network, &r->o);
     r->pins = (struct pin_set){.rows_fd = -1, .cgroups_fd = -1};
     int code = 0;
     if (o->pin_dir && !(r->pin_dir = strdup(o->pin_dir)))
@@ -99,6 +100,7 @@ void reconcile_close(struct reconcile *r, bool release)
     if (release && r->pin_dir)
         pins_remove_dir(r->pin_dir);
     adopt_done(&r->old);
+    network_done(&r->network);
     kernel_close(&r->kernel);
     free(r->pin_dir);
     free(r);
@@ -327,6 +329,10 @@ static void settle(struct reconcile *r, const struct slot *s, const struct entry
 void reconcile_row(struct reconcile *r, const struct row *row, enum row_change change,
                    reconcile_emit emit, void *ctx)
 {
+    if (row->kind == ROW_NETWORK || row->kind == ROW_ISOLATE) {
+        network_row(&r->network, row, change, emit, ctx);
+        return;
+    }
     uint64_t now = host_boot_now().ns;
     struct entry *e = find(r, row->number);
     if (change == ROW_ADDED || change == ROW_CHANGED) {
@@ -448,6 +454,18 @@ void reconcile_tick(struct reconcile *r, uint64_t now, reconcile_emit emit, void
     }
     sweep(r);
     reconcile_detach_if_idle(r);
+    network_tick(&r->network, now, emit, ctx);
+}
+
+void reconcile_network(struct reconcile *r, const struct segment_tables *t, reconcile_emit emit,
+                       void *ctx)
+{
+    network_write(&r->network, t, emit, ctx);
+}
+
+int reconcile_flows(const struct reconcile *r, reconcile_flow f, void *ctx)
+{
+    return network_flows(&r->network, f, ctx);
 }
 
 void reconcile_complete(struct reconcile *r)

@@ -4,6 +4,7 @@
 #include "adopt.h"
 #include "internal.h"
 #include "kernel.h"
+#include "network.h"
 #include "pins.h"
 
 enum { RECONCILE_BUCKETS = 4096, VERIFY_PER_TICK = 1024, SWEEP_PER_TICK = 4096 };
@@ -34,6 +35,7 @@ struct reconcile {
     struct bh_exec_key sweep; // where the last tick's sweep ended
     bool sweep_on;
     bool proven[BH_OBJECT_MAX];
+    struct network network;
 };
 // Attaches the program, and pins it with the maps where there is a place for that.
 int reconcile_attach(struct reconcile *r);

@@ -4,6 +4,8 @@
 struct slot slot_of(const struct row *r)
 {
     struct slot s = {.kind = r->kind, .container = r->container};
+    if (r->kind == ROW_NETWORK) // they add up: none stands in another's place
+        s.dev = r->number;
     if (r->kind != ROW_EXEC)
         return s;
     s.object = r->object;

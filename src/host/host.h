@@ -32,6 +32,11 @@ int host_open_dir(const struct host *h, struct str path);
 // followed in its last component).
 int host_read_file(int dirfd, const char *name, size_t max, struct buf *b);
 
+// The addresses in the network namespace of a process, IPv4 as ::ffff:a.b.c.d; at most max, the
+// rest is left out. How many, or negative errno.
+int host_addresses(const struct host *h, uint32_t pid, uint32_t *ret_netns,
+                   uint8_t (*addresses)[16], size_t max);
+
 struct boot_ns host_boot_now(void);
 struct wall_ns host_wall_now(void);
 

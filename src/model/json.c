@@ -94,12 +94,14 @@ void decision_json(struct json *j, const struct decision *d)
 static void row_object(struct json *j, const struct row *r)
 {
     json_key(j, "object");
-    if (r->kind != ROW_EXEC) {
+    if (r->kind != ROW_EXEC && r->kind != ROW_NETWORK && r->kind != ROW_ISOLATE) {
         json_null(j);
         return;
     }
     json_object(j);
-    json_kcstr(j, "type", object_name(r->object));
+    json_kcstr(j, "type", r->kind == ROW_ISOLATE ? "isolate" : object_name(r->object));
+    if (r->kind == ROW_NETWORK || r->kind == ROW_ISOLATE)
+        json_kstr(j, "text", r->path);
     if (r->object == BH_OBJECT_PATH || r->object == BH_OBJECT_INODE)
         json_kstr(j, "path", r->path);
     if (r->object == BH_OBJECT_INODE) {

@@ -41,6 +41,8 @@ const struct kind_row model_kinds[] = {
      "what a container has used so far"},
     {BH_VERDICT, "verdict", "enforcement", BH_RING_CRITICAL, BH_TRUTH_KERNEL_OBJECT, false, false,
      "a row was met"},
+    {BH_VERDICT_NET, "verdict-net", "enforcement", BH_RING_CRITICAL, BH_TRUTH_SOCKET, false, false,
+     "a row on the network was met"},
     {BH_LOSS, "loss", "meta", BH_RING_NONE, BH_TRUTH_AGENT, false, false,
      "records are missing: exactly these"},
     {BH_STORM, "storm", "meta", BH_RING_NONE, BH_TRUTH_AGENT, false, false,
@@ -62,6 +64,8 @@ const struct kind_row model_kinds[] = {
      "the scan at start is complete"},
     {BH_COVERAGE, "coverage", "input", BH_RING_NONE, BH_TRUTH_AGENT, false, false,
      "what is watched from here on"},
+    {BH_ADDRESSES, "addresses", "input", BH_RING_NONE, BH_TRUTH_AGENT, false, false,
+     "the addresses in a network namespace"},
 };
 const size_t model_kinds_n = ARRAY_SIZE(model_kinds);
 
@@ -188,8 +192,8 @@ struct str event_type_name(const struct bh_rec *rec)
 
 void interest_base(struct interest *i)
 {
-    static const uint16_t base[] = {BH_EXEC,          BH_FORK,          BH_EXIT,   BH_CGROUP_MAKE,
-                                    BH_CGROUP_ATTACH, BH_CGROUP_REMOVE, BH_VERDICT};
+    static const uint16_t base[] = {BH_EXEC,          BH_FORK,          BH_EXIT,    BH_CGROUP_MAKE,
+                                    BH_CGROUP_ATTACH, BH_CGROUP_REMOVE, BH_VERDICT, BH_VERDICT_NET};
     for (size_t k = 0; k < ARRAY_SIZE(base); k++) {
         kind_set_add(&i->host, base[k]);
         kind_set_add(&i->containers, base[k]);

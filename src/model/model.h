@@ -376,6 +376,7 @@ enum row_kind {
     ROW_ISOLATE,  // no network but what `path` lists
     ROW_KILL,     // no process is in it
     ROW_HOLD,     // stopped before its first instruction
+    ROW_NETWORK,  // what a network policy says of one container in one direction
     ROW_KIND_MAX,
     ROW_KIND_INVALID = -22
 };
@@ -401,9 +402,9 @@ struct row {
     int32_t priority;   // higher wins
     uint32_t container; // subject; ROW_ANY_CONTAINER
     struct str container_id;
-    enum bh_object object; // ROW_EXEC
-    struct str path; // ROW_ISOLATE: addresses and networks that stay open, with commas between
-                     // them; empty: none
+    enum bh_object object; // ROW_EXEC, ROW_NETWORK
+    struct str path; // ROW_NETWORK: what it says, as text. ROW_ISOLATE: addresses and networks
+                     // that stay open, with commas between them; empty: none
     uint64_t dev, ino, ctime; // ctime: of BH_OBJECT_INODE, ns; of BH_OBJECT_NOT_IN_IMAGE when the
                               // container was made, boot ns
     bool spare_runtime;       // ROW_EXEC: lets pass what still is the container's runtime
@@ -422,6 +423,7 @@ const char *row_mode_name(enum row_mode m);
 const char *row_owner_name(enum row_owner o);
 const char *object_name(enum bh_object o); // "path", "notInImage", …
 const char *action_name(enum bh_action a);
+const char *net_reason_name(enum bh_net_reason r); // "not-allowed", "denied", "isolated", "pending"
 const char *
 effect_name(enum bh_effect e); // "refused", "killed-before", "killed-after", "would-refuse"
 const char *truth_name(enum bh_truth t);

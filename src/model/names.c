@@ -61,7 +61,7 @@ const char *step_name(enum step s)
 static const char *const row_kinds[] = {
     [ROW_EXEC] = "exec",         [ROW_LEVEL] = "level",     [ROW_FREEZE] = "freeze",
     [ROW_THROTTLE] = "throttle", [ROW_ISOLATE] = "isolate", [ROW_KILL] = "kill",
-    [ROW_HOLD] = "hold",
+    [ROW_HOLD] = "hold",         [ROW_NETWORK] = "network",
 };
 static_assert(ARRAY_SIZE(row_kinds) == ROW_KIND_MAX, "a name for each");
 
@@ -98,15 +98,28 @@ const char *row_change_name(enum row_change c)
 }
 
 static const char *const objects[] = {
-    [BH_OBJECT_NONE] = "none",   [BH_OBJECT_PATH] = "path",
-    [BH_OBJECT_INODE] = "inode", [BH_OBJECT_NOT_IN_IMAGE] = "notInImage",
-    [BH_OBJECT_MEMFD] = "memfd", [BH_OBJECT_ANY] = "any",
+    [BH_OBJECT_NONE] = "none",       [BH_OBJECT_PATH] = "path",
+    [BH_OBJECT_INODE] = "inode",     [BH_OBJECT_NOT_IN_IMAGE] = "notInImage",
+    [BH_OBJECT_MEMFD] = "memfd",     [BH_OBJECT_ANY] = "any",
+    [BH_OBJECT_INGRESS] = "ingress", [BH_OBJECT_EGRESS] = "egress",
+    [BH_OBJECT_SOCKET] = "socket",
 };
 static_assert(ARRAY_SIZE(objects) == BH_OBJECT_MAX, "a name for each");
 
 const char *object_name(enum bh_object o)
 {
     return NAME_OF(objects, o);
+}
+
+static const char *const net_reasons[] = {[BH_NET_NO_LINE] = "not-allowed",
+                                          [BH_NET_DENIED] = "denied",
+                                          [BH_NET_ISOLATED] = "isolated",
+                                          [BH_NET_PENDING] = "pending"};
+static_assert(ARRAY_SIZE(net_reasons) == BH_NET_REASON_MAX, "a name for each");
+
+const char *net_reason_name(enum bh_net_reason r)
+{
+    return NAME_OF(net_reasons, r);
 }
 
 static const char *const actions[] = {

@@ -319,6 +319,21 @@ static void verdict(struct json *j, const struct bh_rec *rec)
     file(j, "file", &v->file);
 }
 
+static void verdict_net(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_verdict_net *v = REC_AS(rec, bh_verdict_net);
+    if (!v)
+        return;
+    json_kbig(j, "row", v->row);
+    json_kcstr(j, "action", action_name((enum bh_action)v->action));
+    json_kcstr(j, "effect", effect_name((enum bh_effect)v->effect));
+    json_kcstr(j, "object", object_name((enum bh_object)v->object));
+    json_kcstr(j, "reason", net_reason_name((enum bh_net_reason)v->reason));
+    json_kbig(j, "peer", v->peer);
+    json_kbig(j, "held", v->held);
+    sock(j, &v->sock);
+}
+
 static void loss(struct json *j, const struct bh_rec *rec)
 {
     const struct bh_loss *l = REC_AS(rec, bh_loss);
@@ -398,6 +413,7 @@ static const struct {
     {BH_CGROUP_SCAN, cgroup_},
     {BH_RESOURCE, resource},
     {BH_VERDICT, verdict},
+    {BH_VERDICT_NET, verdict_net},
     {BH_LOSS, loss},
     {BH_STORM, storm},
     {BH_TICK, tick},
@@ -407,6 +423,7 @@ static const struct {
     {BH_OUTCOME, text},
     {BH_EVICT, text},
     {BH_COVERAGE, text},
+    {BH_ADDRESSES, text},
 };
 
 void rec_json(struct json *j, const struct bh_rec *rec)

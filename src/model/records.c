@@ -37,6 +37,7 @@ static const struct shape {
     {BH_CGROUP_SCAN, sizeof(struct bh_cgroup), {SPAN(bh_cgroup, path), SPAN(bh_cgroup, cwd)}},
     {BH_RESOURCE, sizeof(struct bh_resource), {0}},
     {BH_VERDICT, sizeof(struct bh_verdict), {SPAN(bh_verdict, path)}},
+    {BH_VERDICT_NET, sizeof(struct bh_verdict_net), {0}},
     {BH_LOSS, sizeof(struct bh_loss), {0}},
     {BH_STORM, sizeof(struct bh_storm), {0}},
     {BH_TICK, sizeof(struct bh_tick), {0}},
@@ -47,7 +48,7 @@ static const struct shape {
 static bool is_text(uint16_t kind)
 {
     return kind == BH_FACT || kind == BH_GENERATION || kind == BH_OPERATOR || kind == BH_OUTCOME ||
-           kind == BH_EVICT || kind == BH_COVERAGE;
+           kind == BH_EVICT || kind == BH_COVERAGE || kind == BH_ADDRESSES;
 }
 
 int rec_check_head(const struct bh_rec *rec, size_t avail)

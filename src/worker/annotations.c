@@ -12,6 +12,7 @@ static const struct annotation_row {
     {"bulkhead.io/name", "name", NULL, NULL},
     {"bulkhead.io/image", "image", NULL, NULL},
     {"bulkhead.io/workload", "workload", NULL, NULL},
+    {"bulkhead.io/namespace", NULL, "io.kubernetes.pod.namespace", NULL},
     {"io.kubernetes.cri.container-name", "name", "io.kubernetes.container.name", "containerd"},
     {"io.kubernetes.cri.image-name", "image", NULL, "containerd"},
     {"io.kubernetes.cri.sandbox-name", NULL, "io.kubernetes.pod.name", "containerd"},
@@ -33,6 +34,8 @@ static const struct annotation_row {
 };
 
 #define LABEL_PREFIX "bulkhead.io/label."
+// Labels with their whole key: what a namespace is labelled with, what a port's name means.
+static const char *const whole_keys[] = {"bulkhead.io/namespace-label.", "bulkhead.io/port."};
 
 static void add_label(json_t *labels, const char *key, const char *value)
 {
@@ -108,7 +111,10 @@ void reply_annotations(json_t *reply, const json_t *annotations)
             continue;
         if (strncmp(key, LABEL_PREFIX, strlen(LABEL_PREFIX)) == 0 && key[strlen(LABEL_PREFIX)])
             add_label(labels, key + strlen(LABEL_PREFIX), json_string_value(v));
-        else if (strcmp(key, "io.kubernetes.cri-o.Labels") == 0)
+        for (size_t k = 0; k < ARRAY_SIZE(whole_keys); k++)
+            if (strncmp(key, whole_keys[k], strlen(whole_keys[k])) == 0)
+                add_label(labels, key, json_string_value(v));
+        if (strcmp(key, "io.kubernetes.cri-o.Labels") == 0)
             add_crio_labels(labels, json_string_value(v));
     }
     reply_str(reply, "runtime", runtime);

@@ -6,6 +6,7 @@ order, also after a failure; `leftovers()` then says what is still there and sho
 from .agent import Agent, Cli
 from .containers import Container, Workspace, in_vm
 from .leftovers import leftovers
+from .network import Network, policy
 from .wait import Timeout, patience, wait_for
 
-__all__ = ["Agent", "Cli", "Container", "Timeout", "Workspace", "in_vm", "leftovers", "patience", "wait_for"]
+__all__ = ["Agent", "Cli", "Container", "Network", "Timeout", "Workspace", "in_vm", "leftovers", "patience", "policy", "wait_for"]
