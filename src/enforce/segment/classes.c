@@ -99,19 +99,29 @@ static struct seg_prefix *new_prefix(struct segment *s, const struct cidr *cidr)
     return p;
 }
 
-// One prefix a place in the tree, with the keys (line and peer) that hold there.
+// By bits alone: IPv4 lies in IPv6's tree, at ::ffff:0:0/96.
+static bool lies_in(const struct cidr *inner, const struct cidr *outer)
+{
+    unsigned whole = outer->prefix / 8, rest = outer->prefix % 8;
+    return outer->prefix < inner->prefix && memcmp(inner->address, outer->address, whole) == 0 &&
+           (rest == 0 ||
+            ((inner->address[whole] ^ outer->address[whole]) & (0xff00u >> rest) & 0xff) == 0);
+}
+
+// One prefix a place in the tree, with the keys (line and peer) that hold there. IPv4's root holds
+// nothing of what is above it: ::/0 is every address of IPv6.
 static bool grow_tree(struct segment *s, const struct edges *e)
 {
     size_t stack[130], depth = 0; // prefixes that hold the current one
     for (size_t i = 0; i < e->n;) {
         const struct cidr *cidr = &e->list[i].cidr;
-        while (depth && !(cidr_has(&s->prefixes[stack[depth - 1]].cidr, cidr->address) &&
-                          s->prefixes[stack[depth - 1]].cidr.prefix < cidr->prefix))
+        while (depth && !lies_in(cidr, &s->prefixes[stack[depth - 1]].cidr))
             depth--;
+        bool root = cidr->prefix == 96 && address_is_v4(cidr->address);
         struct seg_prefix *p = new_prefix(s, cidr);
         if (!p)
             return false;
-        const struct members *above = depth ? &s->prefixes[stack[depth - 1]].lines : NULL;
+        const struct members *above = depth && !root ? &s->prefixes[stack[depth - 1]].lines : NULL;
         for (size_t k = 0; above && k < above->n; k++)
             members_add(&p->lines, above->list[k]);
         for (; i < e->n && by_cidr(&e->list[i].cidr, &p->cidr) == 0; i++) {
