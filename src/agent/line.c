@@ -132,6 +132,11 @@ int line_shard_take(struct line *l, unsigned shard, const struct bh_rec *rec)
     return shard_take(&l->shards[shard], rec);
 }
 
+bool line_shard_has_news(const struct line *l, unsigned shard)
+{
+    return l->shards[shard].notices_n > 0 || l->shards[shard].findings_n > 0;
+}
+
 static struct str member(const json_t *object, const char *key)
 {
     const json_t *v = json_object_get(object, key);

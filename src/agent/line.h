@@ -72,6 +72,9 @@ int line_broadcast(struct line *l, const struct bh_rec *rec);
 // A record of one shard, in order. The record must stay until line_epoch().
 int line_shard_take(struct line *l, unsigned shard, const struct bh_rec *rec);
 void line_epoch(struct line *l);
+// Has the shard something that the epoch's end hands on (a container whose facts are wanted, a
+// finding)? Then it should come soon. On the shard's thread.
+bool line_shard_has_news(const struct line *l, unsigned shard);
 bool line_is_broadcast(uint16_t kind); // is it line_broadcast's (true) or line_shard_take's?
 
 // What is remembered, for answers. Only between epochs.

@@ -66,7 +66,9 @@ static void run_shard(struct pump_shard *s)
         int n = sense_drain(s->pump->o.sense, s->number, DRAIN_RECORDS, take, s);
         if (n < 0)
             s->result = n;
-        if (n <= 0)
+        // A busy ring must not hold up what was found in it: a container's facts are wanted before
+        // its first instruction.
+        if (n <= 0 || line_shard_has_news(s->pump->o.line, s->number))
             break;
     }
 }
