@@ -193,7 +193,22 @@ struct bh_exec {
     struct bh_span name;   /* bprm->filename: what the caller asked for */
     struct bh_span interp; /* bprm->interp where it differs from name (scripts) */
     bh_u8 call;            /* BH_CALL_EXECVE or BH_CALL_EXECVEAT (0: unknown) */
-    bh_u8 pad[7];
+    bh_u8 stdio[3];        /* enum bh_stdio: what descriptors 0, 1 and 2 are */
+    struct bh_span socket; /* a struct bh_sock: the first of these that is a network socket */
+};
+/* What a standard stream is. A shell that hangs on a network connection shows here, however it was
+ * put there; and a server whose streams are its connection does too, so the program decides. */
+enum bh_stdio {
+    BH_STDIO_UNKNOWN = 0,
+    BH_STDIO_CLOSED = 1,
+    BH_STDIO_FILE = 2, /* devices and terminals too */
+    BH_STDIO_DIRECTORY = 3,
+    BH_STDIO_PIPE = 4,
+    BH_STDIO_UNIX = 5,
+    BH_STDIO_IPV4 = 6,
+    BH_STDIO_IPV6 = 7,
+    BH_STDIO_OTHER = 8,
+    BH_STDIO_MAX
 };
 
 /* BH_FORK (header: the parent). Threads are not sent. */

@@ -345,11 +345,13 @@ enum {
     FILE_FLAG_EXEC = 0x20,            /* fcntl.h: __FMODE_EXEC */
     STAT_FMT = 0170000,
     STAT_SOCK = 0140000,
+    STAT_FIFO = 0010000,
     STAT_DIR = 0040000,
     MAGIC_OVERLAY = 0x794c7630,
     MAGIC_TMPFS = 0x01021994,
 };
 #define MAGIC_HUGETLBFS 0x958458f6UL
+#define FAMILY_UNIX     1
 #define FAMILY_INET     2
 #define FAMILY_INET6    10
 #define STATE_SYN_SENT  2

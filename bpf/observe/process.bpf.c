@@ -10,7 +10,9 @@
  * agent: the host probe says so.
  */
 #include "bpf/observe/emit.bpf.h"
+#include "bpf/observe/exit.bpf.h"
 #include "bpf/observe/seen.bpf.h"
+#include "bpf/observe/socket.bpf.h"
 #include "bpf/observe/task.bpf.h"
 #include "bpf/observe/walk.bpf.h"
 
@@ -36,6 +38,65 @@ static __always_inline void describe(struct scratch *s, struct bh_exec *e, struc
                          (BPF_CORE_READ(tty, driver, minor_start) + BPF_CORE_READ(tty, index)));
     read_creds(&e->creds, task);
     read_nses(&e->nses, task);
+}
+
+static __always_inline __u8 stdio_of(__u32 mode, __u16 family)
+{
+    switch (mode & STAT_FMT) {
+    case STAT_SOCK:
+        return family == FAMILY_INET    ? BH_STDIO_IPV4
+               : family == FAMILY_INET6 ? BH_STDIO_IPV6
+               : family == FAMILY_UNIX  ? BH_STDIO_UNIX
+                                        : BH_STDIO_OTHER;
+    case STAT_FIFO:
+        return BH_STDIO_PIPE;
+    case STAT_DIR:
+        return BH_STDIO_DIRECTORY;
+    case 0: /* an anonymous inode: eventfd, epoll, … */
+        return BH_STDIO_OTHER;
+    default:
+        return BH_STDIO_FILE;
+    }
+}
+
+/* What the standard streams are, and behind the fixed part both ends of the first that is a network
+ * socket. Before any string: it must lie on 8 bytes. An exec has a descriptor table of its own by
+ * now, without what was to be closed at the exec. */
+static __noinline int describe_stdio(struct scratch *s, struct task_struct *task)
+{
+    struct bh_exec *e = (void *)(s->bytes + sizeof(struct bh_rec));
+    struct bh_sock *k = (void *)(s->bytes + sizeof(struct bh_rec) + sizeof(struct bh_exec));
+    struct files_struct *files = BPF_CORE_READ(task, files);
+    struct file *open[3] = {};
+    if (!files || bpf_probe_read_kernel(open, sizeof(open), BPF_CORE_READ(files, fdt, fd)))
+        return 0;
+    _Pragma("unroll") for (int fd = 0; fd < 3; fd++)
+    {
+        struct file *file = open[fd];
+        struct sock *sk = 0;
+        __u16 family = 0;
+        if (!file) {
+            e->stdio[fd] = BH_STDIO_CLOSED;
+            continue;
+        }
+        if (fd && file == open[fd - 1]) {
+            e->stdio[fd] = e->stdio[fd - 1];
+            continue;
+        }
+        if (is_socket(file)) {
+            struct socket *socket = BPF_CORE_READ(file, private_data);
+            sk = BPF_CORE_READ(socket, sk);
+            family = BPF_CORE_READ(sk, __sk_common.skc_family);
+        }
+        if ((family == FAMILY_INET || family == FAMILY_INET6) && !e->socket.len) {
+            __builtin_memset(k, 0, sizeof(*k));
+            read_socket(k, sk, BH_ROLE_UNKNOWN);
+            family = k->family;
+            record_span(s, &e->socket, sizeof(*k));
+        }
+        e->stdio[fd] = stdio_of(BPF_CORE_READ(file, f_inode, i_mode), family);
+    }
+    return 0;
 }
 
 static __always_inline void describe_paths(struct scratch *s, struct bh_exec *e,
@@ -74,6 +135,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
     struct bh_exec *e = record_begin(s, BH_EXEC, BH_TRUTH_KERNEL_OBJECT, sizeof(*e));
     record_actor(s, &a, task);
     e->old_exec = s->rec.exec - 1;
+    describe_stdio(s, task);
     describe(s, e, task);
     struct linux_binprm___fdpath *by_fd = (void *)bprm;
     e->call = BH_CALL_EXECVE;
@@ -189,6 +251,7 @@ int process_scan(struct bpf_iter__task *ctx)
     a.container = g ? g->container : 0;
     record_actor(s, &a, task);
     s->rec.ring = BH_RING_NONE;
+    describe_stdio(s, task);
     describe(s, e, task);
     describe_paths(s, e, task);
     __u32 size = s->len;

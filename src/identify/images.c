@@ -83,7 +83,10 @@ struct img *img_new(struct identify *i, struct reg *r, const struct bh_rec *rec,
                             .pgid = x->pgid,
                             .flags = flags,
                             .truth = rec->truth,
-                            .call = x->call};
+                            .call = x->call,
+                            .stdio = {x->stdio[0], x->stdio[1], x->stdio[2]}};
+    if (!exec_socket(rec, &m->pub.socket))
+        m->pub.socket = (struct bh_sock){0};
     struct str *to[IMAGE_STRINGS];
     strings_of(&m->pub, to);
     char *at = (char *)(m + 1);

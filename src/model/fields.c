@@ -308,6 +308,8 @@ const struct field_row model_fields[] = {
     {"proc.is_runtime", FIELD_BOOL, STABLE_EXEC, 0, false, ALL,
      "in a container: a program started outside, so the runtime on its way in; null while unknown"},
     {"proc.is_sid_leader", FIELD_BOOL, VOLATILE, 0, false, ALL, "leads its session"},
+    {"proc.is_vpgid_leader", FIELD_BOOL, VOLATILE, 0, false, ALL,
+     "leads its process group; the same seen from its own namespace"},
     {"proc.lineage", FIELD_U64, VOLATILE, 0, false, ALL,
      "id of the lineage: what one entry into a container did"},
     {"proc.loginshellid", FIELD_I64, VOLATILE, 0, false, ALL,
@@ -344,6 +346,14 @@ const struct field_row model_fields[] = {
      "executable of the session's leader, empty if unknown"},
     {"proc.sname", FIELD_STRING, VOLATILE, 0, false, ALL,
      "name of the session's leader, empty if unknown"},
+    {"proc.stderr.type", FIELD_STRING, STABLE_EXEC, 0, false, ALL, "the same of standard error"},
+    {"proc.stdin.type", FIELD_STRING, STABLE_EXEC, 0, false, ALL,
+     "what standard input was when the program was executed: file, directory, pipe, unix, ipv4, "
+     "ipv6 or <NA>; null if it was closed"},
+    {"proc.stdio.connection", FIELD_STRING, STABLE_EXEC, 0, false, ALL,
+     "both ends of the network connection that was its standard input, output or error when it "
+     "was executed; null if none was"},
+    {"proc.stdout.type", FIELD_STRING, STABLE_EXEC, 0, false, ALL, "the same of standard output"},
     {"proc.tty", FIELD_U64, STABLE_EXEC, 0, false, ALL,
      "controlling terminal's device number, 0: none"},
     {"proc.vpid", FIELD_I64, STABLE_EXEC, 0, false, ALL, "process id in its own namespace"},

@@ -104,6 +104,8 @@ static inline struct str rec_str(const struct bh_rec *rec, struct bh_span s)
         return STR_NULL;
     return (struct str){(const char *)rec + s.off, s.len};
 }
+// The network socket among an exec's or a scanned task's standard streams; false: none.
+bool exec_socket(const struct bh_rec *rec, struct bh_sock *ret);
 // Is this a well-formed record within `avail` bytes: size, alignment, version, its kind's fixed
 // part, its spans? 0 or -EBADMSG. Everything that reads captures, segments and rings asks this
 // first.
@@ -183,6 +185,8 @@ struct image {
     uint32_t flags; // record's flags (truncated)
     uint8_t truth;
     uint8_t call;
+    uint8_t stdio[3];      // enum bh_stdio, as they were when it was executed
+    struct bh_sock socket; // the first of them that is a network socket; family 0: none
 };
 struct process {
     uint32_t tgid, vpid;
@@ -427,6 +431,7 @@ const char *net_reason_name(enum bh_net_reason r); // "not-allowed", "denied", "
 const char *
 effect_name(enum bh_effect e); // "refused", "killed-before", "killed-after", "would-refuse"
 const char *truth_name(enum bh_truth t);
+const char *stdio_name(enum bh_stdio s); // "ipv4", "pipe", …; NULL: closed or unknown
 const char *storm_cause_name(enum bh_storm_cause c);
 const char *ring_name(enum bh_ring r);
 const char *row_change_name(enum row_change c);

@@ -156,6 +156,18 @@ static const char *const truths[] = {
 };
 static_assert(ARRAY_SIZE(truths) == BH_TRUTH_MAX, "a name for each");
 
+// Falco's words for what a descriptor is.
+static const char *const stdios[] = {
+    [BH_STDIO_FILE] = "file", [BH_STDIO_DIRECTORY] = "directory", [BH_STDIO_PIPE] = "pipe",
+    [BH_STDIO_UNIX] = "unix", [BH_STDIO_IPV4] = "ipv4",           [BH_STDIO_IPV6] = "ipv6",
+    [BH_STDIO_OTHER] = "<NA>"};
+static_assert(ARRAY_SIZE(stdios) == BH_STDIO_MAX, "a name for each");
+
+const char *stdio_name(enum bh_stdio s)
+{
+    return (size_t)s < ARRAY_SIZE(stdios) ? stdios[s] : NULL;
+}
+
 const char *truth_name(enum bh_truth t)
 {
     return NAME_OF(truths, t);

@@ -142,6 +142,14 @@ static void exec(struct json *j, const struct bh_rec *rec)
     creds(j, "creds", &e->creds);
     nses(j, "namespaces", &e->nses);
     file(j, "exe", &e->exe);
+    json_key(j, "stdio");
+    json_array(j);
+    for (size_t i = 0; i < ARRAY_SIZE(e->stdio); i++)
+        json_str(j, str_of(stdio_name(e->stdio[i]) ? stdio_name(e->stdio[i]) : ""));
+    json_array_end(j);
+    struct bh_sock stream;
+    if (exec_socket(rec, &stream))
+        sock(j, &stream);
 }
 
 static void fork_(struct json *j, const struct bh_rec *rec)

@@ -7,16 +7,16 @@
 #define SPAN(type, member) (uint16_t)(sizeof(struct bh_rec) + offsetof(struct type, member))
 static const struct shape {
     uint16_t kind, fixed;
-    uint16_t spans[6]; // offsets from the record's start; 0: no more
+    uint16_t spans[7]; // offsets from the record's start; 0: no more
 } shapes[] = {
     {BH_EXEC,
      sizeof(struct bh_exec),
      {SPAN(bh_exec, path), SPAN(bh_exec, args), SPAN(bh_exec, cwd), SPAN(bh_exec, comm),
-      SPAN(bh_exec, name), SPAN(bh_exec, interp)}},
+      SPAN(bh_exec, name), SPAN(bh_exec, interp), SPAN(bh_exec, socket)}},
     {BH_TASK,
      sizeof(struct bh_exec),
      {SPAN(bh_exec, path), SPAN(bh_exec, args), SPAN(bh_exec, cwd), SPAN(bh_exec, comm),
-      SPAN(bh_exec, name), SPAN(bh_exec, interp)}},
+      SPAN(bh_exec, name), SPAN(bh_exec, interp), SPAN(bh_exec, socket)}},
     {BH_FORK, sizeof(struct bh_fork), {0}},
     {BH_EXIT, sizeof(struct bh_exit), {0}},
     {BH_MEMFD, sizeof(struct bh_memfd), {SPAN(bh_memfd, name)}},
@@ -82,6 +82,17 @@ int rec_check(const struct bh_rec *rec, size_t avail)
         return 0;
     }
     return -EBADMSG; // a kind this version doesn't know
+}
+
+bool exec_socket(const struct bh_rec *rec, struct bh_sock *ret)
+{
+    const struct bh_exec *e =
+        rec->kind == BH_EXEC || rec->kind == BH_TASK ? REC_AS(rec, bh_exec) : NULL;
+    struct str s = e ? rec_str(rec, e->socket) : STR_NULL;
+    if (s.len != sizeof(*ret))
+        return false;
+    memcpy(ret, s.ptr, sizeof(*ret));
+    return true;
 }
 
 struct str rec_text(const struct bh_rec *rec)

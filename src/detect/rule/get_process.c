@@ -344,6 +344,18 @@ bool get_process(struct match *m, const struct field_ref *f, int64_t index, stru
     case PROC_TTY:
         ret->u64 = user_device(i->tty);
         return true;
+    case PROC_STDIN_TYPE:
+    case PROC_STDOUT_TYPE:
+    case PROC_STDERR_TYPE: {
+        const char *name = stdio_name(i->stdio[what - PROC_STDIN_TYPE]);
+        ret->str = name ? str_of(name) : STR_NULL;
+        return name != NULL;
+    }
+    case PROC_STDIO_CONNECTION:
+        w = writer_begin(m);
+        sock_name(&w, &i->socket, BH_EXEC);
+        ret->str = writer_end(&w);
+        return i->socket.family != 0;
     case PROC_IN_IMAGE:
         return in_image(m, i, &ret->b);
     case PROC_SID:

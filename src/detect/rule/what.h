@@ -88,6 +88,10 @@ enum {
     PROC_NS_NET,
     PROC_TID,
     PROC_IS_MAIN,
+    PROC_STDIN_TYPE,
+    PROC_STDOUT_TYPE,
+    PROC_STDERR_TYPE,
+    PROC_STDIO_CONNECTION,
     PROC_PARENT = 1 << 8, // the same of the parent
 };
 enum {

@@ -311,6 +311,29 @@ static void test_containers(void **state)
                                     NULL});
 }
 
+// What the standard streams were at the exec: a closed one has no value, which is not "no socket".
+static void test_standard_streams(void **state)
+{
+    struct world *w = *state;
+    world_stdio(w, (const uint8_t[]){BH_STDIO_IPV4, BH_STDIO_PIPE, BH_STDIO_CLOSED}, "10.0.0.1",
+                "203.0.113.9");
+    check_all(w,
+              (const char *const[]){"proc.stdin.type = ipv4", "proc.stdin.type in (ipv4, ipv6)",
+                                    "proc.stdout.type = pipe", "not proc.stderr.type exists",
+                                    "not proc.stderr.type = ipv4",
+                                    "proc.stdio.connection = \"10.0.0.1:40000->203.0.113.9:4444\"",
+                                    NULL},
+              (const char *const[]){"proc.stderr.type != ipv4", "proc.stdin.type = ipv6",
+                                    "proc.stdout.type in (ipv4, ipv6)", NULL});
+    world_stdio(w, (const uint8_t[]){BH_STDIO_OTHER, BH_STDIO_UNKNOWN, BH_STDIO_MAX + 7}, NULL,
+                NULL);
+    check_all(w,
+              (const char *const[]){"proc.stdin.type = <NA>", "not proc.stdout.type exists",
+                                    "not proc.stderr.type exists",
+                                    "not proc.stdio.connection exists", NULL},
+              (const char *const[]){NULL});
+}
+
 static void test_hostile_text(void **state)
 {
     struct world *w = *state;
@@ -455,6 +478,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_null, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ancestors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_containers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_standard_streams, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_glob_is_fnmatch, set_up, tear_down),

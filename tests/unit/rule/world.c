@@ -165,6 +165,21 @@ struct str args_of(const char *text)
     return (struct str){args, n};
 }
 
+static struct bh_sock sock(const char *local, uint16_t lport, const char *remote, uint16_t rport)
+{
+    struct bh_sock s = {.proto = IPPROTO_TCP, .lport = lport, .rport = rport, .type = 1};
+    s.family = strchr(remote, ':') ? AF_INET6 : AF_INET;
+    assert_int_equal(inet_pton(s.family, local, s.laddr), 1);
+    assert_int_equal(inet_pton(s.family, remote, s.raddr), 1);
+    return s;
+}
+
+void world_stdio(struct world *w, const uint8_t stdio[3], const char *local, const char *remote)
+{
+    memcpy(w->image.stdio, stdio, sizeof(w->image.stdio));
+    w->image.socket = remote ? sock(local, 40000, remote, 4444) : (struct bh_sock){0};
+}
+
 void world_exec(struct world *w, const char *path, const char *comm, struct str args)
 {
     struct bh_exec x = {.ppid = 20,
@@ -199,15 +214,6 @@ void world_open(struct world *w, const char *path, const char *asked, uint32_t f
     if (fd < 0)
         ((struct bh_rec *)w->record.ptr)->flags |= BH_F_FAILED;
     end(w, &o, sizeof(o));
-}
-
-static struct bh_sock sock(const char *local, uint16_t lport, const char *remote, uint16_t rport)
-{
-    struct bh_sock s = {.proto = IPPROTO_TCP, .lport = lport, .rport = rport, .type = 1};
-    s.family = strchr(remote, ':') ? AF_INET6 : AF_INET;
-    assert_int_equal(inet_pton(s.family, local, s.laddr), 1);
-    assert_int_equal(inet_pton(s.family, remote, s.raddr), 1);
-    return s;
 }
 
 void world_net(struct world *w, uint16_t kind, uint8_t call, const char *local, uint16_t lport,

@@ -26,6 +26,8 @@ void world_on_host(struct world *w, bool host);
 // Records. Each becomes the world's event. Strings may be any bytes.
 struct str args_of(const char *text); // "a b" → "a\0b\0"; in one static buffer
 void world_exec(struct world *w, const char *path, const char *comm, struct str args);
+// The next executed program's standard streams (enum bh_stdio), and the connection among them.
+void world_stdio(struct world *w, const uint8_t stdio[3], const char *local, const char *remote);
 void world_open(struct world *w, const char *path, const char *asked, uint32_t flags, int32_t fd);
 void world_net(struct world *w, uint16_t kind, uint8_t call, const char *local, uint16_t lport,
                const char *remote, uint16_t rport);

@@ -323,6 +323,59 @@ static void test_tcp(void **state)
     live_close(l);
 }
 
+// A program whose standard input is a connection, output a pipe, error closed: how they came there
+// doesn't matter, what they are once it runs does.
+static int run_on_socket(void *arg)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0), ends[2];
+    if (fd < 0 || connect(fd, arg, sizeof(struct sockaddr_in)) < 0 || pipe(ends) < 0)
+        return 1;
+    if (dup2(fd, 0) != 0 || dup2(ends[1], 1) != 1 || fcntl(2, F_SETFD, FD_CLOEXEC) < 0)
+        return 2;
+    char *argv[] = {"true", NULL}, *envp[] = {NULL};
+    execve("/bin/true", argv, envp);
+    return 3;
+}
+static int run_on_unix(void *arg)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0 || dup2(ends[0], 0) != 0 ||
+        dup2(ends[0], 1) != 1)
+        return 1;
+    int dir = open("/", O_RDONLY | O_DIRECTORY);
+    if (dir < 0 || dup2(dir, 2) != 2)
+        return 2;
+    char *argv[] = {"true", NULL}, *envp[] = {NULL};
+    execve("/bin/true", argv, envp);
+    return 3;
+}
+
+static void test_standard_streams(void **state)
+{
+    struct live *l = live_open(1, 1 << 20, 10000, every_kind);
+    struct sockaddr_in at;
+    struct bh_sock sock;
+    int fd = listener(SOCK_STREAM, &at);
+    const struct bh_rec *rec = act(l, run_on_socket, &at, BH_EXEC, 0);
+    const struct bh_exec *e = REC_AS(rec, bh_exec);
+    assert_int_equal(e->stdio[0], BH_STDIO_IPV4);
+    assert_int_equal(e->stdio[1], BH_STDIO_PIPE);
+    assert_int_equal(e->stdio[2], BH_STDIO_CLOSED);
+    assert_true(exec_socket(rec, &sock));
+    assert_int_equal(sock.rport, ntohs(at.sin_port));
+    assert_int_not_equal(sock.lport, 0);
+    expect_text(rec_str(rec, e->comm), "true"); // strings lie behind the socket
+    close(fd);
+
+    rec = act(l, run_on_unix, NULL, BH_EXEC, 0);
+    e = REC_AS(rec, bh_exec);
+    assert_int_equal(e->stdio[0], BH_STDIO_UNIX);
+    assert_int_equal(e->stdio[1], BH_STDIO_UNIX);
+    assert_int_equal(e->stdio[2], BH_STDIO_DIRECTORY);
+    assert_false(exec_socket(rec, &sock));
+    live_close(l);
+}
+
 static int send_datagram(void *arg)
 {
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -545,12 +598,19 @@ static void test_interest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open),      cmocka_unit_test(test_open_without_a_call),
-        cmocka_unit_test(test_open_deep), cmocka_unit_test(test_memfd),
-        cmocka_unit_test(test_tcp),       cmocka_unit_test(test_udp),
-        cmocka_unit_test(test_cred),      cmocka_unit_test(test_cred_from_before),
-        cmocka_unit_test(test_namespace), cmocka_unit_test(test_mount),
-        cmocka_unit_test(test_ptrace),    cmocka_unit_test(test_interest),
+        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_open_without_a_call),
+        cmocka_unit_test(test_open_deep),
+        cmocka_unit_test(test_memfd),
+        cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_standard_streams),
+        cmocka_unit_test(test_udp),
+        cmocka_unit_test(test_cred),
+        cmocka_unit_test(test_cred_from_before),
+        cmocka_unit_test(test_namespace),
+        cmocka_unit_test(test_mount),
+        cmocka_unit_test(test_ptrace),
+        cmocka_unit_test(test_interest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
