@@ -255,10 +255,11 @@ BH_ASSERT(sizeof(struct bh_sock) == 56);
 /* BH_CONNECT, BH_ACCEPT, BH_UDP_SEND. */
 struct bh_net {
     struct bh_sock sock;
-    bh_s32 fd; /* accept: the new descriptor; else -1 */
+    bh_s32 fd; /* accept: the new descriptor; connect to a Unix socket: its own; else -1 */
     bh_s32 result;
     bh_u8 call; /* enum bh_call */
-    bh_u8 pad[7];
+    bh_u8 pad[3];
+    struct bh_span path; /* Unix: the address, an abstract one with its NUL in front */
 };
 
 /* BH_DUP_SOCKET */
@@ -514,6 +515,8 @@ struct bh_settings {
     bh_u64 rename_lock; /* the kernel's address of it, 0: not known. Set once, before anything is
                            attached */
     bh_u64 window;      /* grows each time the storms are reported */
+    bh_u32 seen_epoch;  /* what was remembered of a task in another epoch is not compared with */
+    bh_u32 pad;
 };
 
 /* ── rows that refuse an exec ─────────────────────────────────────────────────────────────── */

@@ -16,7 +16,8 @@ enum call_program {
     CALL_PROGRAM_DUP,
     CALL_PROGRAM_PTRACE,
     CALL_PROGRAM_ACCEPT,
-    CALL_PROGRAM_CRED, /* credentials and namespaces */
+    CALL_PROGRAM_CONNECT, /* Unix sockets: TCP has a hook of its own */
+    CALL_PROGRAM_CRED,    /* credentials and namespaces */
     CALL_PROGRAM_MOUNT,
     CALL_PROGRAM_MAX
 };

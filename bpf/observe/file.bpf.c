@@ -16,6 +16,7 @@
  */
 #include "bpf/observe/emit.bpf.h"
 #include "bpf/observe/exit.bpf.h"
+#include "bpf/observe/seen.bpf.h"
 #include "bpf/observe/task.bpf.h"
 #include "bpf/observe/walk.bpf.h"
 
@@ -203,6 +204,7 @@ int BPF_PROG(call_memfd, struct pt_regs *regs, long ret)
     struct call c = call_of(task, regs);
     bool shared = false;
     struct file *file = file_of(task, ret, &shared);
+    seen_unexplained(s, task);
     struct bh_memfd *m = record_begin(s, BH_MEMFD, BH_TRUTH_RETURNED_FD, sizeof(*m));
     record_actor(s, &a, task);
     m->fd = (__s32)ret;

@@ -306,6 +306,18 @@ struct sock {
 struct socket {
     struct sock *sk;
 };
+struct sockaddr_un {
+    unsigned short sun_family;
+    char sun_path[108];
+};
+struct unix_address {
+    int len; /* of name, with sun_family */
+    struct sockaddr_un name[0];
+};
+struct unix_sock {
+    struct unix_address *addr;
+    struct sock *peer;
+};
 
 /* ── iterators ── */
 struct seq_file;

@@ -31,7 +31,7 @@ struct seen {
     struct bh_creds creds;
     struct bh_nses nses;
     __u32 exited; /* on a group's leader: its end was sent */
-    __u32 pad;
+    __u32 epoch;  /* settings.seen_epoch when it was remembered */
 };
 
 /* Where a record is built. One is claimed for the time of a program; a program that interrupts

@@ -5,7 +5,10 @@
  * net_connect    tp_btf/inet_sock_set_state to SYN_SENT: in the caller's context, from the socket
  * itself; no descriptor is looked up, so none can be swapped. The local port is 0 unless it was
  * bound: the kernel chooses it after this. Runs at each change of state of each TCP socket: two
- * compares then. udp_send4, 6   cgroup/sendmsg at the v2 root: each datagram sent to an address.
+ * compares then. call_connect   behind call_exit: connecting to a Unix socket, tried or done. Done,
+ * its address is the peer's own, as whoever listens there bound it; else it is the caller's text. A
+ * TCP socket leaves after five reads. 32-bit programs that connect by socketcall are not seen.
+ * udp_send4, 6   cgroup/sendmsg at the v2 root: each datagram sent to an address.
  * udp_connect4,6 cgroup/connect there: a connected datagram socket is told once, when its peer is
  * set; what it sends later goes to that peer. These four always allow. call_accept    behind
  * call_exit: the accepted socket behind the returned descriptor. call_dup       behind call_exit:
@@ -13,6 +16,7 @@
  */
 #include "bpf/observe/emit.bpf.h"
 #include "bpf/observe/exit.bpf.h"
+#include "bpf/observe/seen.bpf.h"
 #include "bpf/observe/socket.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -105,6 +109,7 @@ int BPF_PROG(call_dup, struct pt_regs *regs, long ret)
     struct file *file = file_of(task, ret, &shared);
     if (!is_socket(file) || !(s = scratch_claim()))
         return 0;
+    seen_unexplained(s, task);
     struct bh_dup *d = record_begin(s, BH_DUP_SOCKET, BH_TRUTH_RETURNED_FD, sizeof(*d));
     record_actor(s, &a, task);
     struct socket *socket = BPF_CORE_READ(file, private_data);
@@ -115,6 +120,66 @@ int BPF_PROG(call_dup, struct pt_regs *regs, long ret)
     d->call = (__u8)c.id;
     s->flags |= (shared ? BH_F_SHARED_TABLE : 0) | (c.compat ? BH_F_COMPAT : 0);
     record_send(s, BH_RING_CRITICAL);
+    scratch_release(s);
+    return 0;
+}
+
+#define UNIX_PATH_MAX 108
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(call_connect, struct pt_regs *regs, long ret)
+{
+    struct actor a;
+    struct scratch *s;
+    if (!wanted(&a, BH_CONNECT, false))
+        return 0;
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct call c = call_of(task, regs);
+    bool shared = false;
+    long fd = (__s32)arch_argument(regs, c.compat, 0);
+    struct file *file = file_of(task, fd, &shared);
+    if (!is_socket(file))
+        return 0;
+    struct socket *socket = BPF_CORE_READ(file, private_data);
+    struct sock *sk = BPF_CORE_READ(socket, sk);
+    if (BPF_CORE_READ(sk, __sk_common.skc_family) != FAMILY_UNIX || !(s = scratch_claim()))
+        return 0;
+    seen_unexplained(s, task);
+    struct bh_net *n = record_begin(s, BH_CONNECT, BH_TRUTH_CALLER_MEMORY, sizeof(*n));
+    record_actor(s, &a, task);
+    read_socket(&n->sock, sk, BH_ROLE_CLIENT);
+    n->fd = (__s32)fd;
+    n->result = (__s32)ret;
+    n->call = (__u8)c.id;
+    s->flags |= (shared ? BH_F_SHARED_TABLE : 0) | (c.compat ? BH_F_COMPAT : 0) |
+                (ret < 0 ? BH_F_FAILED : 0);
+    struct sock *peer = ret == 0 ? BPF_CORE_READ((struct unix_sock *)sk, peer) : 0;
+    struct unix_address *bound = peer ? BPF_CORE_READ((struct unix_sock *)peer, addr) : 0;
+    __u64 text = 0, from = FROM_KERNEL;
+    __s32 length = 0;
+    char first = 1;
+    if (bound) {
+        text = (__u64)bound + bpf_core_field_offset(struct unix_address, name) +
+               bpf_core_field_offset(struct sockaddr_un, sun_path);
+        length = BPF_CORE_READ(bound, len) - 2;
+        s->rec.truth = BH_TRUTH_SOCKET;
+        bpf_probe_read_kernel(&first, 1, (void *)text);
+    } else {
+        text = arch_argument(regs, c.compat, 1) + 2;
+        length = (__s32)arch_argument(regs, c.compat, 2) - 2;
+        from = FROM_USER;
+        bpf_probe_read_user(&first, 1, (void *)text);
+    }
+    if (length > UNIX_PATH_MAX)
+        length = UNIX_PATH_MAX;
+    if (length > 0 && !first) /* an abstract name: any bytes, as long as it says */
+        record_bytes(s, SPAN_AT(bh_net, path), text, (__u32)length, from);
+    else if (length > 0) {
+        __u32 flags = s->flags; /* it may end without a NUL: it isn't cut then */
+        record_text(s, SPAN_AT(bh_net, path), text, (__u32)length, from);
+        s->flags = flags;
+    }
+    record_send(s, BH_RING_BULK);
     scratch_release(s);
     return 0;
 }

@@ -79,6 +79,7 @@ int BPF_PROG(call_mount, struct pt_regs *regs, long ret)
         return 0;
     if (!(s = scratch_claim()))
         return 0;
+    seen_unexplained(s, task);
     struct bh_mount *m = record_begin(s, BH_MOUNT, BH_TRUTH_CALLER_MEMORY, sizeof(*m));
     const __u32 source = SPAN_AT(bh_mount, source), target = SPAN_AT(bh_mount, target),
                 fstype = SPAN_AT(bh_mount, fstype);
@@ -215,6 +216,7 @@ int BPF_PROG(call_ptrace, struct pt_regs *regs, long ret)
     }
     if (!(s = scratch_claim()))
         return 0;
+    seen_unexplained(s, task);
     struct bh_ptrace *p = record_begin(s, BH_PTRACE, BH_TRUTH_CALLER_MEMORY, sizeof(*p));
     record_actor(s, &a, task);
     p->request = request;

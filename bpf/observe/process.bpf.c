@@ -174,8 +174,7 @@ int BPF_PROG(process_fork, struct task_struct *child, __u64 clone_flags)
     struct scratch *s = scratch_claim();
     if (!s)
         return 0;
-    if (seen_needed())
-        seen_compare(s, parent, 0, BH_CALL_NONE);
+    seen_unexplained(s, parent);
     struct bh_fork *f = record_begin(s, BH_FORK, BH_TRUTH_KERNEL_OBJECT, sizeof(*f));
     record_actor(s, &a, parent);
     f->child = (__u32)child->tgid;
@@ -193,7 +192,7 @@ int BPF_PROG(process_fork, struct task_struct *child, __u64 clone_flags)
     if (clone_flags & CLONE_NAMESPACES) {
         struct seen *of = bpf_task_storage_get(&tasks, parent, 0, 0);
         struct actor of_child;
-        if (of && of->creds.userns && nses_differ(&of->nses, now) &&
+        if (seen_valid(of) && nses_differ(&of->nses, now) &&
             wanted_of(&of_child, task_cgroup(child), BH_NAMESPACE, false))
             namespace_send(s, &of_child, child, &of->nses, now, clone_flags, BH_CALL_CLONE);
     }
@@ -215,6 +214,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
     struct scratch *s = scratch_claim();
     if (!s)
         return 0;
+    seen_unexplained(s, task);
     struct bh_exit *e = record_begin(s, BH_EXIT, BH_TRUTH_KERNEL_OBJECT, sizeof(*e));
     record_actor(s, &a, task);
     struct signal_struct *signal = task->signal;

@@ -2,9 +2,12 @@
 /*
  * What a task was when last seen: its credentials and namespaces in task storage, so that a change
  * is a record and a call that changes nothing is not. A new task starts with its own; those that
- * were there before us get theirs in the scan, and until then nothing is said of them. Comparing at
- * exec and at fork finds changes that no call explains. The login uid is kept but never compared:
- * it is written through /proc, by no call of its own.
+ * were there before us get theirs in the scan, and until then nothing is said of them. A change
+ * that no call explains is found where the task is looked at next: at exec, fork, exit, mount,
+ * ptrace, memfd_create, a socket onto a standard stream, a connection to a Unix socket. Never
+ * inside a call, where the kernel lends a task another's credentials for a while (overlay,
+ * io_uring). The login uid is kept but never compared: it is written through /proc, by no call of
+ * its own.
  */
 #pragma once
 
@@ -38,8 +41,19 @@ static __always_inline bool seen_needed(void)
     return set && (set->any_kinds.word[0] & (BH_KIND_BIT(BH_CRED) | BH_KIND_BIT(BH_NAMESPACE)));
 }
 
+/* Is what was remembered still good? Not from a time when not every call that changes something was
+ * looked at: then a change would seem to have no call. userns 0: only a process's end was marked.
+ */
+static __always_inline bool seen_valid(const struct seen *seen)
+{
+    struct bh_settings *set = settings_get();
+    return seen && set && seen->creds.userns && seen->epoch == set->seen_epoch;
+}
+
 static __always_inline void seen_remember(struct seen *seen, struct task_struct *task)
 {
+    struct bh_settings *set = settings_get();
+    seen->epoch = set ? set->seen_epoch : 0;
     read_creds(&seen->creds, task);
     read_nses(&seen->nses, task);
 }
@@ -69,6 +83,13 @@ static __always_inline void namespace_send(struct scratch *s, const struct actor
     record_send(s, BH_RING_CRITICAL);
 }
 
+/* All but the time namespace: an exec enters the one that an unshare chose. */
+static __always_inline bool nses_differ_at_exec(const struct bh_nses *a, const struct bh_nses *b)
+{
+    return a->mnt != b->mnt || a->pid != b->pid || a->net != b->net || a->ipc != b->ipc ||
+           a->uts != b->uts || a->cgroup != b->cgroup || a->user != b->user;
+}
+
 /* Compares `task` (the current one) with what it was, sends what changed and is wanted, remembers.
  */
 static __noinline int seen_compare(struct scratch *s, struct task_struct *task, __u64 flags,
@@ -76,7 +97,7 @@ static __noinline int seen_compare(struct scratch *s, struct task_struct *task, 
 {
     struct seen *seen = bpf_task_storage_get(&tasks, task, 0, 0);
     struct actor a;
-    if (!seen || !seen->creds.userns) { /* userns 0: only its end was ever marked */
+    if (!seen_valid(seen)) {
         seen = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
         if (seen)
             seen_remember(seen, task);
@@ -99,6 +120,13 @@ static __noinline int seen_compare(struct scratch *s, struct task_struct *task, 
     return 0;
 }
 
+/* Before a record of something else that the task did: what changed since, no call explains. */
+static __always_inline void seen_unexplained(struct scratch *s, struct task_struct *task)
+{
+    if (seen_needed())
+        seen_compare(s, task, 0, BH_CALL_NONE);
+}
+
 /* An exec may change euid and egid of a set-id file, and capabilities; it never changes real ids or
  * namespaces. */
 static __always_inline void seen_at_exec(struct scratch *s, const struct actor *a,
@@ -113,7 +141,8 @@ static __always_inline void seen_at_exec(struct scratch *s, const struct actor *
     read_creds(now, task);
     struct bh_creds *old = &seen->creds;
     struct actor mine;
-    if (old->userns) {
+    bool known = seen_valid(seen);
+    if (known) {
         __u32 mode = BPF_CORE_READ(bprm, file, f_inode, i_mode);
         bool unexplained = now->uid != old->uid || now->gid != old->gid ||
                            now->userns != old->userns ||
@@ -123,7 +152,13 @@ static __always_inline void seen_at_exec(struct scratch *s, const struct actor *
             cred_send(s, &mine, task, old, now, BH_CALL_NONE);
     }
     seen->creds = *now;
-    read_nses(&seen->nses, task);
+    struct bh_nses *nses = &s->now.nses;
+    read_nses(nses, task);
+    if (known && nses_differ_at_exec(&seen->nses, nses) && wanted(&mine, BH_NAMESPACE, false))
+        namespace_send(s, &mine, task, &seen->nses, nses, 0, BH_CALL_NONE);
+    seen->nses = *nses;
+    struct bh_settings *set = settings_get();
+    seen->epoch = set ? set->seen_epoch : 0;
 }
 
 /* A new task begins with what it has. */
@@ -141,6 +176,6 @@ static __always_inline void seen_at_scan(struct task_struct *task)
     if (!seen_needed())
         return;
     struct seen *seen = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-    if (seen && !seen->creds.userns)
+    if (seen && !seen_valid(seen))
         seen_remember(seen, task);
 }

@@ -253,6 +253,8 @@ const struct field_row model_fields[] = {
     {"memfd.name", FIELD_STRING, VOLATILE, 0, false, ON_MEMFD, "name given to the memfd"},
     {"ns.changed", FIELD_STRING, VOLATILE, 0, false, ON_NS,
      "namespaces that changed: mnt pid net ipc uts cgroup user time, blank between"},
+    {"ns.explained", FIELD_BOOL, VOLATILE, 0, false, ON_NS,
+     "a call that may change namespaces was made"},
     {"ns.to_host_mnt", FIELD_BOOL, VOLATILE, 0, false, ON_NS,
      "went into the host's mount namespace"},
     {"proc.aargs", FIELD_STRING, VOLATILE, 1, false, ALL,

@@ -17,8 +17,8 @@ const struct kind_row model_kinds[] = {
     {BH_TASK, "task", "process", BH_RING_NONE, BH_TRUTH_SCAN, true, false,
      "a process that was there when the agent started"},
     {BH_OPEN, "open", "file", BH_RING_BULK, BH_TRUTH_RETURNED_FD, false, true, "a file was opened"},
-    {BH_CONNECT, "connect", "network", BH_RING_BULK, BH_TRUTH_SOCKET, false, false,
-     "a TCP connection was begun"},
+    {BH_CONNECT, "connect", "network", BH_RING_BULK, BH_TRUTH_SOCKET, false, true,
+     "a TCP connection was begun, or one to a Unix socket"},
     {BH_ACCEPT, "accept", "network", BH_RING_BULK, BH_TRUTH_RETURNED_FD, false, true,
      "a TCP connection was accepted"},
     {BH_UDP_SEND, "udp-send", "network", BH_RING_BULK, BH_TRUTH_SOCKET, false, false,
@@ -176,10 +176,10 @@ struct str event_type_name(const struct bh_rec *rec)
     static const struct {
         uint16_t kind;
         const char *name;
-    } usual[] = {{BH_EXEC, "execve"},        {BH_FORK, "clone"},        {BH_EXIT, "procexit"},
-                 {BH_MEMFD, "memfd_create"}, {BH_OPEN, "openat"},       {BH_CONNECT, "connect"},
-                 {BH_ACCEPT, "accept4"},     {BH_UDP_SEND, "sendto"},   {BH_DUP_SOCKET, "dup2"},
-                 {BH_PTRACE, "ptrace"},      {BH_NAMESPACE, "unshare"}, {BH_MOUNT, "mount"}};
+    } usual[] = {{BH_EXEC, "execve"},        {BH_FORK, "clone"},      {BH_EXIT, "procexit"},
+                 {BH_MEMFD, "memfd_create"}, {BH_OPEN, "openat"},     {BH_CONNECT, "connect"},
+                 {BH_ACCEPT, "accept4"},     {BH_UDP_SEND, "sendto"}, {BH_DUP_SOCKET, "dup2"},
+                 {BH_PTRACE, "ptrace"},      {BH_MOUNT, "mount"}};
     uint8_t call = call_of(rec);
     if (call != BH_CALL_NONE)
         return str_of(call_name(call));

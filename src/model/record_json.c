@@ -234,6 +234,8 @@ static void net(struct json *j, const struct bh_rec *rec)
     call(j, n->call);
     json_ki64(j, "fd", n->fd);
     json_ki64(j, "result", n->result);
+    if (n->path.len)
+        span(j, "path", rec, n->path);
     sock(j, &n->sock);
 }
 

@@ -39,6 +39,7 @@ static const struct program_row rows[] = {
     {"call_dup", "behind call_exit", ATTACH_NEVER, false, {BH_DUP_SOCKET}},
     {"call_ptrace", "behind call_exit", ATTACH_NEVER, false, {BH_PTRACE}},
     {"call_accept", "behind call_exit", ATTACH_NEVER, false, {BH_ACCEPT}},
+    {"call_connect", "behind call_exit", ATTACH_NEVER, false, {BH_CONNECT}},
     {"call_cred", "behind call_exit", ATTACH_NEVER, false, {BH_CRED, BH_NAMESPACE}},
     {"call_mount", "behind call_exit", ATTACH_NEVER, false, {BH_MOUNT}},
 };
@@ -51,7 +52,7 @@ static const struct {
     {CALL_PROGRAM_OPEN, "call_open"},     {CALL_PROGRAM_MEMFD, "call_memfd"},
     {CALL_PROGRAM_DUP, "call_dup"},       {CALL_PROGRAM_PTRACE, "call_ptrace"},
     {CALL_PROGRAM_ACCEPT, "call_accept"}, {CALL_PROGRAM_CRED, "call_cred"},
-    {CALL_PROGRAM_MOUNT, "call_mount"},
+    {CALL_PROGRAM_MOUNT, "call_mount"},   {CALL_PROGRAM_CONNECT, "call_connect"},
 };
 
 // Loads the object with this one program, attaches it for a moment: some kernels take a program and

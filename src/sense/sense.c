@@ -179,6 +179,13 @@ int sense_set_interest(struct sense *s, const struct interest *i, struct error *
     kind_set_union(&any, &i->containers);
     kind_set_union(&any, &s->watched);
 
+    bool changes = kind_set_has(&any, BH_CRED) || kind_set_has(&any, BH_NAMESPACE);
+    bool knew = kind_set_has(&before, BH_CRED) || kind_set_has(&before, BH_NAMESPACE);
+
+    // What is remembered of tasks until every program is there counts for nothing: a call that
+    // changed them may have gone unseen.
+    if (changes && !knew)
+        s->settings->seen_epoch++;
     // Wanted before attached, so that a program's first run already knows what for.
     s->settings->any_kinds = any;
     s->settings->host_kinds = i->host;
@@ -189,9 +196,10 @@ int sense_set_interest(struct sense *s, const struct interest *i, struct error *
     int r = programs_attach(s, &any, err);
     if (r < 0)
         return r;
-    bool changes = kind_set_has(&any, BH_CRED) || kind_set_has(&any, BH_NAMESPACE);
-    bool knew = kind_set_has(&before, BH_CRED) || kind_set_has(&before, BH_NAMESPACE);
-    return changes && !knew ? scan_baseline(s, err) : 0;
+    if (!changes || knew)
+        return 0;
+    s->settings->seen_epoch++;
+    return scan_baseline(s, err);
 }
 
 int sense_watch(struct sense *s, uint32_t container, uint8_t level, const struct bh_kind_set *kinds,

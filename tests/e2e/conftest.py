@@ -1,4 +1,5 @@
 """Fixtures: a workspace that must be empty afterwards, an agent in it, containers in it."""
+import contextlib
 import pathlib
 import signal
 
@@ -9,24 +10,30 @@ HERE = pathlib.Path(__file__).resolve().parent
 DEMO = HERE.parents[1] / "demo"
 
 
-@pytest.fixture
-def ws(request):
+@contextlib.contextmanager
+def workspace(request):
     """A workspace. The test fails if a container, cgroup, mount, process, interface, pin or file of it is left behind."""
-    workspace = lab.Workspace("test")
+    made = lab.Workspace("test")
     failed_before = request.session.testsfailed
     try:
-        yield workspace
+        yield made
     finally:
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             if request.session.testsfailed > failed_before:
-                for log in sorted(workspace.folder("logs").glob("*.err")):
+                for log in sorted(made.folder("logs").glob("*.err")):
                     print(f"--- {log.name} ---\n{log.read_text(errors='replace')[-3000:]}")
-            workspace.close()
+            made.close()
         finally:
             signal.signal(signal.SIGINT, handler)
-    left = lab.leftovers(workspace)
+    left = lab.leftovers(made)
     assert not left, f"left behind: {left}"
+
+
+@pytest.fixture
+def ws(request):
+    with workspace(request) as made:
+        yield made
 
 
 @pytest.fixture

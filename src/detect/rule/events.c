@@ -251,6 +251,7 @@ const char *const event_names[] = {
     "munlockall",
     "munmap",
     "name_to_handle_at",
+    "namespace",
     "nanosleep",
     "newfstatat",
     "nfsservctl",

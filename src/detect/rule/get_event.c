@@ -160,7 +160,9 @@ bool get_event(struct match *m, const struct field_ref *f, int64_t index, struct
         return true;
     case EVT_SYSCALL_TYPE:
         ret->str = event_type_name(r);
-        return r->kind != BH_CRED || !str_eq(ret->str, STR("cred"));
+        // Where no call explains the change, the type is the kind's name.
+        return (r->kind != BH_CRED && r->kind != BH_NAMESPACE) ||
+               !str_eq(ret->str, str_of(kind ? kind->name : ""));
     case EVT_KIND:
         ret->str = str_of(kind ? kind->name : "unknown");
         return true;

@@ -100,12 +100,28 @@ static bool type_of(const struct match *m, struct str *word, struct str *letter)
     return true;
 }
 
+// A Unix socket's address; an abstract one is written as everybody does, with @ for its NUL.
+static struct str unix_name(struct match *m)
+{
+    const struct bh_rec *r = m->e->rec;
+    const struct bh_net *n = r->kind == BH_CONNECT ? REC_AS(r, bh_net) : NULL;
+    struct str path = n ? rec_str(r, n->path) : STR("");
+    if (!path.len || path.ptr[0])
+        return path;
+    struct writer w = writer_begin(m);
+    writer_char(&w, '@');
+    writer_str(&w, (struct str){path.ptr + 1, path.len - 1});
+    return writer_end(&w);
+}
+
 static struct str name_of(struct match *m)
 {
     const struct bh_rec *r = m->e->rec;
     const struct bh_sock *s = match_sock(m);
     const struct bh_open *o = open_of(m);
     struct writer w;
+    if (s && s->family == AF_UNIX)
+        return unix_name(m);
     if (s) {
         w = writer_begin(m);
         sock_name(&w, s, r->kind);
@@ -151,6 +167,7 @@ static bool of_socket(const struct match *m, int what, int64_t index, struct val
     case FD_CONNECTED: {
         enum { ESTABLISHED = 1, CLOSE_WAIT = 8 };
         ret->b = m->e->rec->kind == BH_ACCEPT ||
+                 (m->e->rec->kind == BH_CONNECT && s->family == AF_UNIX && !failed(m)) ||
                  (s->proto == IPPROTO_TCP && (s->state == ESTABLISHED || s->state == CLOSE_WAIT));
         return true;
     }

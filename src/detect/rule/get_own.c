@@ -50,6 +50,10 @@ static bool of_namespace(struct match *m, int what, struct value *ret)
             box && box->host_mnt_ns && c->now.mnt == box->host_mnt_ns && c->old.mnt != c->now.mnt;
         return box && box->host_mnt_ns;
     }
+    if (what == OWN_NS_EXPLAINED) {
+        ret->b = c->call != BH_CALL_NONE;
+        return true;
+    }
     const struct {
         const char *name;
         bool changed;
@@ -180,7 +184,7 @@ bool get_own(struct match *m, const struct field_ref *f, int64_t index, struct v
     int what = f->getter->what;
     if (what <= OWN_EXPLAINED)
         return of_cred(m, what, ret);
-    if (what <= OWN_NS_HOST_MNT)
+    if (what <= OWN_NS_EXPLAINED)
         return of_namespace(m, what, ret);
     if (what <= OWN_IS_CHILD)
         return of_ptrace(m, what, ret);

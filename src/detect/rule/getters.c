@@ -139,6 +139,7 @@ const struct getter rule_getters[] = {
     {"loss.ring", get_own, OWN_LOSS_RING, 0, 3},
     {"memfd.name", get_own, OWN_MEMFD_NAME, 0, 3},
     {"ns.changed", get_own, OWN_NS_CHANGED, 0, 3},
+    {"ns.explained", get_own, OWN_NS_EXPLAINED, 0, 3},
     {"ns.to_host_mnt", get_own, OWN_NS_HOST_MNT, 0, 3},
     {"proc.aargs", get_ancestor, PROC_ARGS, GET_ANCESTORS | GET_NUMBER | GET_NO_TERM, 10},
     {"proc.acmdline", get_ancestor, PROC_CMDLINE, GET_ANCESTORS | GET_NUMBER | GET_NO_TERM, 10},

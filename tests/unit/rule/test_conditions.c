@@ -334,6 +334,28 @@ static void test_standard_streams(void **state)
               (const char *const[]){NULL});
 }
 
+static void test_unix_sockets(void **state)
+{
+    struct world *w = *state;
+    world_unix(w, STR("/run/docker.sock"), 0);
+    check_all(w,
+              (const char *const[]){"evt.type = connect", "fd.name = /run/docker.sock",
+                                    "fd.type = unix", "fd.typechar = u", "fd.sockfamily = unix",
+                                    "basename(fd.name) in (docker.sock, x)", "evt.rawres = 0",
+                                    "evt.res = SUCCESS", "fd.connected = true", "fd.num = 5",
+                                    "not fd.sip exists", "not fd.snet = \"0.0.0.0/0\"", NULL},
+              (const char *const[]){"fd.sport exists", "fd.sip != 1.2.3.4", "fd.directory exists",
+                                    "fd.l4proto = tcp", NULL});
+    world_unix(w, STR("/run/none.sock"), -2);
+    check_all(w,
+              (const char *const[]){"evt.res = ENOENT", "evt.failed = true",
+                                    "fd.name endswith none.sock", "fd.connected = false", NULL},
+              (const char *const[]){"evt.rawres >= 0", NULL});
+    world_unix(w, STR("\0a\0b"), 0);
+    assert_true(holds(w, "fd.name startswith @a"));
+    assert_false(holds(w, "fd.name = @a"));
+}
+
 static void test_hostile_text(void **state)
 {
     struct world *w = *state;
@@ -479,6 +501,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ancestors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_containers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_standard_streams, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unix_sockets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_glob_is_fnmatch, set_up, tear_down),

@@ -227,6 +227,19 @@ void world_net(struct world *w, uint16_t kind, uint8_t call, const char *local, 
     end(w, &n, sizeof(n));
 }
 
+void world_unix(struct world *w, struct str path, int32_t result)
+{
+    struct bh_net n = {.sock = {.family = AF_UNIX, .type = 1, .role = BH_ROLE_CLIENT},
+                       .fd = 5,
+                       .result = result,
+                       .call = BH_CALL_CONNECT};
+    begin(w, BH_CONNECT, sizeof(n));
+    n.path = put(w, path);
+    if (result < 0)
+        ((struct bh_rec *)w->record.ptr)->flags |= BH_F_FAILED;
+    end(w, &n, sizeof(n));
+}
+
 void world_dup(struct world *w, uint8_t call, int32_t newfd, const char *local, const char *remote)
 {
     struct bh_dup d = {

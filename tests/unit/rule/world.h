@@ -32,6 +32,7 @@ void world_open(struct world *w, const char *path, const char *asked, uint32_t f
 void world_net(struct world *w, uint16_t kind, uint8_t call, const char *local, uint16_t lport,
                const char *remote, uint16_t rport);
 void world_dup(struct world *w, uint8_t call, int32_t newfd, const char *local, const char *remote);
+void world_unix(struct world *w, struct str path, int32_t result);
 void world_fixed(struct world *w, uint16_t kind, const void *fixed, size_t size);
 void world_mount(struct world *w, uint8_t call, const char *source, const char *target,
                  const char *type, uint64_t flags, int32_t result);

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 static const uint16_t every_kind[] = {
@@ -376,6 +377,77 @@ static void test_standard_streams(void **state)
     live_close(l);
 }
 
+// ── Unix sockets ──
+
+struct unix_act {
+    struct sockaddr_un at;
+    socklen_t len;
+};
+static int connect_unix(void *arg)
+{
+    const struct unix_act *u = arg;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0)
+        return 1;
+    connect(fd, (const struct sockaddr *)&u->at, u->len);
+    return 0;
+}
+static struct unix_act unix_at(const char *path, size_t n)
+{
+    struct unix_act u = {.at.sun_family = AF_UNIX};
+    assert_true(n <= sizeof(u.at.sun_path));
+    memcpy(u.at.sun_path, path, strlen(path) > n ? strlen(path) : n);
+    u.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+    return u;
+}
+static int unix_listener(const struct unix_act *u)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&u->at, u->len), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    return fd;
+}
+
+static void test_unix(void **state)
+{
+    struct live *l = live_open(1, 1 << 20, 10000, every_kind);
+    char bound[64], link[64], abstract[64] = {0};
+    snprintf(bound, sizeof(bound), "/tmp/bh-unix-%d", getpid());
+    snprintf(link, sizeof(link), "/tmp/bh-unix-link-%d", getpid());
+    int n = snprintf(abstract + 1, sizeof(abstract) - 1, "bh\n%d", getpid()) + 1;
+    assert_int_equal(symlink(bound, link), 0);
+    struct unix_act by_path = unix_at(bound, strlen(bound) + 1),
+                    by_link = unix_at(link, strlen(link)), by_name = unix_at(abstract, (size_t)n),
+                    nobody = unix_at("/no/such.socketry", 13); // ends where it says, without a NUL
+    int servers[] = {unix_listener(&by_path), unix_listener(&by_name)};
+
+    // However it is called, it is what the listener bound.
+    const struct bh_rec *rec = act(l, connect_unix, &by_link, BH_CONNECT, 0);
+    const struct bh_net *c = REC_AS(rec, bh_net);
+    assert_int_equal(c->sock.family, AF_UNIX);
+    assert_int_equal(c->sock.role, BH_ROLE_CLIENT);
+    assert_int_equal(c->result, 0);
+    assert_int_equal(rec->truth, BH_TRUTH_SOCKET);
+    expect_text(rec_str(rec, c->path), bound);
+
+    rec = act(l, connect_unix, &by_name, BH_CONNECT, 0);
+    assert_true(str_eq(rec_str(rec, REC_AS(rec, bh_net)->path), (struct str){abstract, (size_t)n}));
+
+    rec = act(l, connect_unix, &nobody, BH_CONNECT, 0);
+    c = REC_AS(rec, bh_net);
+    assert_int_equal(c->result, -ENOENT);
+    assert_int_equal(rec->flags & BH_F_FAILED, BH_F_FAILED);
+    assert_int_equal(rec->truth, BH_TRUTH_CALLER_MEMORY);
+    expect_text(rec_str(rec, c->path), "/no/such.sock");
+    assert_int_equal(rec->flags & BH_F_TRUNCATED, 0);
+    close(servers[0]);
+    close(servers[1]);
+    unlink(bound);
+    unlink(link);
+    live_close(l);
+}
+
 static int send_datagram(void *arg)
 {
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -598,19 +670,13 @@ static void test_interest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open),
-        cmocka_unit_test(test_open_without_a_call),
-        cmocka_unit_test(test_open_deep),
-        cmocka_unit_test(test_memfd),
-        cmocka_unit_test(test_tcp),
-        cmocka_unit_test(test_standard_streams),
-        cmocka_unit_test(test_udp),
-        cmocka_unit_test(test_cred),
-        cmocka_unit_test(test_cred_from_before),
-        cmocka_unit_test(test_namespace),
-        cmocka_unit_test(test_mount),
-        cmocka_unit_test(test_ptrace),
-        cmocka_unit_test(test_interest),
+        cmocka_unit_test(test_open),      cmocka_unit_test(test_open_without_a_call),
+        cmocka_unit_test(test_open_deep), cmocka_unit_test(test_memfd),
+        cmocka_unit_test(test_tcp),       cmocka_unit_test(test_standard_streams),
+        cmocka_unit_test(test_unix),      cmocka_unit_test(test_udp),
+        cmocka_unit_test(test_cred),      cmocka_unit_test(test_cred_from_before),
+        cmocka_unit_test(test_namespace), cmocka_unit_test(test_mount),
+        cmocka_unit_test(test_ptrace),    cmocka_unit_test(test_interest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
