@@ -25,6 +25,7 @@ struct agent_options {        // what the command line said; NULL/0: default
                              // rows.jsonl there
     bool release;            // on the way out remove rows, links and pins at once
     bool quiet;              // no findings on standard output
+    bool color;              // standard output is a terminal that may get colours
 };
 // Runs until SIGINT, SIGTERM or for_ns. 0, or a negative errno with err: -EPERM/-EOPNOTSUPP/-EBUSY
 // (a second agent): could not run here; -EINVAL: documents are wrong (diagnostics went to standard
@@ -35,7 +36,7 @@ struct replay_options {
     const char *file;
     const char *format;
     const char *streams_dir;
-    bool quiet;
+    bool quiet, color;
     const char *const *rules; // instead of the capture's own (what would other rules have said?)
     size_t rules_n;
 };

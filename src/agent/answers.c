@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
+enum { MAX_STORY_DECISIONS = 32 };
+
 void answer_problem(struct core *c, uint64_t client, int status, const char *code,
                     struct str message, const char *hint)
 {
@@ -287,6 +289,34 @@ static int list_of_incident(void *ctx, const struct remembered *m)
     return 0;
 }
 
+// What was decided about an incident, the last of it, for its story.
+struct decided {
+    const struct incident *incident;
+    struct decision list[MAX_STORY_DECISIONS];
+    size_t n; // ever
+};
+
+static int take_decision(void *ctx, const struct remembered *m)
+{
+    struct decided *d = ctx;
+    if (m->kind == REMEMBER_DECISION && id_eq(m->incident, d->incident->id))
+        d->list[d->n++ % MAX_STORY_DECISIONS] = (struct decision){.time = {m->time},
+                                                                  .step = m->step,
+                                                                  .container = m->container,
+                                                                  .reason = str_of(m->reason)};
+    return 0;
+}
+
+static void put_story(const struct decided *d, struct buf *out)
+{
+    static const struct output_style plain = {0};
+    const struct decision *order[MAX_STORY_DECISIONS];
+    size_t n = MIN(d->n, (size_t)MAX_STORY_DECISIONS);
+    for (size_t k = 0; k < n; k++)
+        order[k] = &d->list[(d->n - n + k) % MAX_STORY_DECISIONS];
+    output_story(&plain, d->incident, order, n, out);
+}
+
 static const struct incident *wanted_incident(struct core *c, const struct control_request *r)
 {
     uint64_t number = 0;
@@ -309,7 +339,9 @@ static void answer_incident(struct core *c, const struct control_request *r)
     if (!i)
         return;
     _cleanup_buf_ struct buf story = {0};
-    output_incident_story(i, &story);
+    struct decided decided = {.incident = i};
+    memory_each(c->memory, take_decision, &decided);
+    put_story(&decided, &story);
     buf_reset(&c->text);
     struct json j = json_on(&c->text);
     struct of_incident of = {&j, i, REMEMBER_FINDING};

@@ -91,6 +91,10 @@ void memory_decision(struct memory *m, const struct decision *d, struct wall_ns 
     r->id = d->id;
     r->incident = d->incident;
     r->container = d->container;
+    r->step = d->step;
+    r->reason = r->text && strlen(r->text) >= d->reason.len
+                    ? r->text + strlen(r->text) - d->reason.len
+                    : "";
 }
 
 void memory_row(struct memory *m, const struct row *row, enum row_change change, uint64_t time,

@@ -14,6 +14,8 @@ struct remembered {
     struct id incident;
     uint32_t container, tgid;
     uint64_t row;
+    enum step step;     // of a decision
+    const char *reason; // of a decision: the last part of text
     char *container_id, *container_name, *path, *text, *where, *json;
     size_t bytes;
 };

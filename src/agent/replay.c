@@ -139,6 +139,7 @@ static int feed(struct line *line, struct segment_reader *reader, const struct r
 int agent_replay(const struct replay_options *o, struct error *err)
 {
     struct replay replay = {.output = output_by_name(o->format ? o->format : "text"),
+                            .style = {.color = o->color},
                             .out = {.fd = STDOUT_FILENO, .waits = true},
                             .quiet = o->quiet};
     if (!replay.output)

@@ -39,7 +39,7 @@ static void on_finding(void *ctx, const struct finding *f)
             control_line(c->control, c->finding_streams[i], buf_view(&c->text));
     if (c->o.quiet)
         return;
-    const struct output_style style = {.iso_time = c->config.json_iso_time};
+    const struct output_style style = {.iso_time = c->config.json_iso_time, .color = c->o.color};
     buf_reset(&c->text);
     c->output->finding_styled(&style, f, &c->text);
     lines_out_add(&c->out, buf_view(&c->text));

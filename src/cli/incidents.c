@@ -2,6 +2,7 @@
 #include "cli/internal.h"
 
 #include <poll.h>
+#include <time.h>
 
 enum { FOLLOW_MS = 1000 };
 
@@ -36,6 +37,24 @@ static void put_incident(const json_t *i, struct table *t, struct arena *a)
     table_row(t, cells);
 }
 
+// --since as a time in the form that replies have, in which what is later is greater; empty: all
+// are wanted.
+static void oldest_wanted(const struct invocation *in, struct buf *ret)
+{
+    struct timespec now;
+    uint64_t since = option_number(in, &opt_since);
+    buf_reset(ret);
+    if (!since || clock_gettime(CLOCK_REALTIME, &now) < 0)
+        return;
+    uint64_t wall = (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+    buf_wall_iso(ret, (struct wall_ns){wall > since ? wall - since : 0});
+}
+
+static bool is_wanted(const json_t *incident, const struct buf *oldest)
+{
+    return !oldest->len || str_cmp(tree_str(incident, "last"), buf_view(oldest)) >= 0;
+}
+
 void render_incidents(const struct invocation *in, const json_t *reply, struct buf *out)
 {
     _cleanup_table_ struct table t = {0};
@@ -46,9 +65,12 @@ void render_incidents(const struct invocation *in, const json_t *reply, struct b
         out->failed = true;
         return;
     }
+    _cleanup_buf_ struct buf oldest = {0};
+    oldest_wanted(in, &oldest);
     table_head(&t, head, ARRAY_SIZE(head));
     json_array_foreach ((json_t *)tree_at(reply, "incidents"), n, i)
-        put_incident(i, &t, a);
+        if (is_wanted(i, &oldest))
+            put_incident(i, &t, a);
     table_print(&t, out, "", in->color);
     arena_free(a);
 }
@@ -110,6 +132,8 @@ static int follow(const struct invocation *in)
     struct seen seen = {0};
     int code, r = 0;
     struct pollfd stop = {stop_fd(option_number(in, &opt_for)), POLLIN, 0};
+    _cleanup_buf_ struct buf oldest = {0};
+    oldest_wanted(in, &oldest);
     do {
         _cleanup_buf_ struct buf out = {0};
         json_t *reply = NULL;
@@ -117,7 +141,7 @@ static int follow(const struct invocation *in)
         size_t n;
         code = api_get(in, "GET", "/v1/incidents", &reply);
         json_array_foreach ((json_t *)tree_at(reply, "incidents"), n, i)
-            if (is_new(&seen, i))
+            if (is_wanted(i, &oldest) && is_new(&seen, i))
                 put_followed(in, i, &out);
         json_decref(reply);
         r = write_out(&out);
@@ -126,28 +150,35 @@ static int follow(const struct invocation *in)
     return code;
 }
 
-int verb_incidents(const struct invocation *in)
+// What is asked for of the whole reply, in its own form.
+static int list_as_json(const struct invocation *in)
 {
-    return option_on(in, &opt_follow) ? follow(in)
-                                      : api_show(in, "GET", "/v1/incidents", render_incidents);
+    _cleanup_buf_ struct buf oldest = {0}, out = {0};
+    json_t *reply = NULL, *all;
+    int code = api_get(in, "GET", "/v1/incidents", &reply);
+    if (code != EXIT_WELL)
+        return code;
+    oldest_wanted(in, &oldest);
+    all = (json_t *)tree_at(reply, "incidents");
+    for (size_t i = json_array_size(all); i-- > 0;)
+        if (!is_wanted(json_array_get(all, i), &oldest))
+            (void)json_array_remove(all, i);
+    char *text = json_dumps(reply, JSON_COMPACT);
+    buf_text(&out, text ? text : "");
+    buf_char(&out, '\n');
+    out.failed = out.failed || !text;
+    free(text);
+    json_decref(reply);
+    return print_out(&out);
 }
 
-static void put_decisions(const json_t *decisions, struct buf *out)
+int verb_incidents(const struct invocation *in)
 {
-    const json_t *d;
-    size_t i;
-    json_array_foreach ((json_t *)decisions, i, d) {
-        buf_text(out, i ? "" : "Decided:\n");
-        buf_text(out, "  ");
-        escape_text(out, tree_str(d, "step"));
-        if (tree_str(d, "container.id").len) {
-            buf_text(out, " for ");
-            escape_text(out, tree_str(d, "container.id"));
-        }
-        buf_text(out, ": ");
-        escape_text(out, tree_str(d, "reason"));
-        buf_char(out, '\n');
-    }
+    if (option_on(in, &opt_follow))
+        return follow(in);
+    return in->json && option_number(in, &opt_since)
+               ? list_as_json(in)
+               : api_show(in, "GET", "/v1/incidents", render_incidents);
 }
 
 void render_incident(const struct invocation *in, const json_t *reply, struct buf *out)
@@ -161,7 +192,6 @@ void render_incident(const struct invocation *in, const json_t *reply, struct bu
     buf_text(out, cli_severity_color(severity, in->color)[0] ? color_off(in->color) : "");
     buf_printf(out, ", confidence %.3g)\n", tree_double(reply, "incident.confidence"));
     print_escaped_lines(out, tree_str(reply, "story"), "");
-    put_decisions(tree_at(reply, "decisions"), out);
 }
 
 int verb_incident(const struct invocation *in)

@@ -53,7 +53,7 @@ const char *const *option_list(const struct invocation *in, const struct option_
 extern const struct option_row opt_config, opt_state, opt_runtime_dir, opt_host_root, opt_format,
     opt_no_color, opt_help, opt_rules, opt_policies, opt_for, opt_follow, opt_dry_run, opt_shards,
     opt_streams, opt_pins, opt_record, opt_release, opt_quiet, opt_prove, opt_all, opt_key,
-    opt_confirm, opt_dismiss, opt_close, opt_reopen, opt_undo;
+    opt_since, opt_confirm, opt_dismiss, opt_close, opt_reopen, opt_undo;
 
 // ── help.c ───────────────────────────────────────────────────────────────────────────────────
 void help_all(struct buf *out, const struct verb *verbs, size_t n);

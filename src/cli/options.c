@@ -37,6 +37,9 @@ const struct option_row opt_for = {
     "--for", 0, "DURATION", false, "stop by itself after this long: 10s, 5m", OPTION_DURATION};
 const struct option_row opt_follow = {
     "--follow", 0, NULL, false, "go on, and print what is new or changed", OPTION_SWITCH};
+const struct option_row opt_since = {
+    "--since",      0, "DURATION", false, "only what went on in the last 10s, 5m, 24h, …",
+    OPTION_DURATION};
 const struct option_row opt_dry_run = {
     "--dry-run",  0, NULL, false, "check everything that would be loaded, run nothing",
     OPTION_SWITCH};

@@ -53,6 +53,7 @@ int run_agent(const struct invocation *in, const char *record_file)
         .streams_dir = option_text(in, &opt_streams),
         .release = option_on(in, &opt_release),
         .quiet = option_on(in, &opt_quiet),
+        .color = in->color,
     };
     uint64_t shards = option_number(in, &opt_shards);
     if (shards > BH_MAX_SHARDS) {
@@ -91,6 +92,7 @@ int verb_replay(const struct invocation *in)
         .file = in->arguments[0],
         .streams_dir = option_text(in, &opt_streams),
         .quiet = option_on(in, &opt_quiet),
+        .color = in->color,
     };
     if (!known_output(in, &o.format))
         return EXIT_USAGE;
