@@ -50,6 +50,10 @@ int agent_check(const char *const *rules, size_t rules_n, const char *const *pol
                 size_t policies_n, const char *config, struct diag_list *diags, size_t *ret_rules);
 int agent_explain(const char *const *rules, size_t rules_n, const char *rule, bool as_json,
                   struct buf *out, struct diag_list *diags, struct error *err);
+// Would the documents let this connection through? An end is an address or
+// "NAMESPACE/KEY=VALUE,…". The answer, one JSON object, goes to j.
+int agent_net_try(const char *const *policies, size_t policies_n, const char *from, const char *to,
+                  const char *port, struct json *j, struct diag_list *diags, struct error *err);
 // Where things are, after defaults and BULKHEAD_… environment variables.
 const char *agent_default_state_dir(void);
 const char *agent_default_runtime_dir(void);

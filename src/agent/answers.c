@@ -663,7 +663,8 @@ static const struct {
     {"incidents", answer_incidents}, {"incident", answer_incident}, {"respond", answer_confirm},
     {"rows", answer_rows},           {"undo", answer_undo},         {"why", answer_why},
     {"findings", answer_findings},   {"events", answer_events},     {"reload", answer_reload},
-    {"stop", answer_stop},           {"profiles", answer_profiles}, {"profile", answer_profile},
+    {"stop", answer_stop},           {"flows", answer_flows},       {"net-try", answer_net_try},
+    {"profiles", answer_profiles},   {"profile", answer_profile},
 };
 
 void core_answer(struct core *c, const struct control_request *r)

@@ -11,6 +11,10 @@ void answer_problem(struct core *c, uint64_t client, int status, const char *cod
 // A boot time as wall time, or null where it is 0.
 void answer_time(struct json *j, const struct core *c, const char *key, uint64_t boot);
 
+// answers_network.c
+void answer_flows(struct core *c, const struct control_request *r);
+void answer_net_try(struct core *c, const struct control_request *r);
+
 // answers_profile.c
 void answer_profiles(struct core *c, const struct control_request *r);
 void answer_profile(struct core *c, const struct control_request *r);

@@ -329,6 +329,11 @@ const struct desired *line_desired(const struct line *l)
     return l->desired;
 }
 
+const struct segment *line_segment(const struct line *l)
+{
+    return desired_segment(l->desired);
+}
+
 const struct generation *line_generation(const struct line *l)
 {
     return l->generation;

@@ -82,6 +82,7 @@ unsigned line_shards(const struct line *l);
 const struct identify *line_identify(const struct line *l, unsigned shard);
 const struct correlate *line_correlate(const struct line *l);
 const struct desired *line_desired(const struct line *l);
+const struct segment *line_segment(const struct line *l);
 const struct generation *line_generation(const struct line *l);
 // What that detector remembers across containers; NULL: it does not run.
 const void *line_detector(const struct line *l, const struct detector *d);

@@ -140,6 +140,9 @@ int verb_ledger_verify(const struct invocation *in);
 int verb_ledger_prove(const struct invocation *in);
 int verb_ledger_check_proof(const struct invocation *in);
 int verb_ledger_list(const struct invocation *in);
+int verb_net_check(const struct invocation *in);
+int verb_net_try(const struct invocation *in);
+int verb_net_flows(const struct invocation *in);
 int verb_profile_list(const struct invocation *in);
 int verb_profile_show(const struct invocation *in);
 int verb_dump(const struct invocation *in);
@@ -156,6 +159,8 @@ void render_why(const struct invocation *in, const json_t *reply, struct buf *ou
 void render_rows(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_event(const struct invocation *in, const json_t *line, struct buf *out);
 void render_finding(const struct invocation *in, const json_t *line, struct buf *out);
+void render_net_try(const struct invocation *in, const json_t *reply, struct buf *out);
+void render_flows(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_profiles(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_profile(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_doctor(const struct invocation *in, const json_t *reply, struct buf *out);

@@ -8,9 +8,10 @@ static struct str object_text(const json_t *row, struct arena *a)
     if (json_is_integer(tree_at(row, "level")))
         buf_printf(&b, "level %llu", (unsigned long long)tree_u64(row, "level"));
     else {
+        struct str text = tree_str(row, "object.text");
         buf_str(&b, type);
-        buf_text(&b, path.len ? " " : "");
-        buf_str(&b, path);
+        buf_text(&b, path.len || text.len ? " " : "");
+        buf_str(&b, path.len ? path : text);
     }
     return arena_str(a, buf_view(&b));
 }

@@ -69,6 +69,18 @@ const struct verb cli_verbs[] = {
      verb_ledger_check_proof, false},
     {"ledger list", "[FROM]", "the log's entries from an index on",
      "bulkhead ledger list 100 --format json", no_options, verb_ledger_list, false},
+    {"net check", "FILE…",
+     "read network policies: every mistake with file, line and hint, and what is hardly meant; "
+     "exit code 1 if there is an error",
+     "bulkhead net check policies.d/*.yaml", no_options, verb_net_check, false},
+    {"net try", "FROM TO PORT",
+     "would this connection be let through, and which row decides; ends are containers or "
+     "addresses, or with --policies NAMESPACE/LABEL=VALUE,… (no agent is asked then); exit code 1 "
+     "if it is refused",
+     "bulkhead net try default/app=web default/app=db 80/tcp --policies policies.d/", check_options,
+     verb_net_try, false},
+    {"net flows", "", "who talked with whom, allowed and refused (asks the agent)",
+     "bulkhead net flows", no_options, verb_net_flows, false},
     {"profile list", "", "workloads and how far they are learned (asks the agent)",
      "bulkhead profile list", no_options, verb_profile_list, false},
     {"profile show", "WORKLOAD",

@@ -95,6 +95,7 @@ void reconcile_network(struct reconcile *r, const struct segment_tables *t, reco
 // Who talked with whom, as the kernel counted it. Nothing where no network row is wanted.
 typedef int (*reconcile_flow)(void *ctx, const struct bh_flow_key *key, const struct bh_flow *flow);
 int reconcile_flows(const struct reconcile *r, reconcile_flow f, void *ctx);
+bool reconcile_counts_flows(const struct reconcile *r);
 // Renews leases, reads back (1,024 rows a tick, in turn), removes what no row of ours wants, takes
 // over what an earlier agent left: each of its rows under its container's new number, once sense's
 // scan has given it one.

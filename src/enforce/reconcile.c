@@ -463,6 +463,11 @@ void reconcile_network(struct reconcile *r, const struct segment_tables *t, reco
     network_write(&r->network, t, emit, ctx);
 }
 
+bool reconcile_counts_flows(const struct reconcile *r)
+{
+    return r->network.attached;
+}
+
 int reconcile_flows(const struct reconcile *r, reconcile_flow f, void *ctx)
 {
     return network_flows(&r->network, f, ctx);

@@ -23,8 +23,8 @@ def write(ws, *documents):
 
 
 def reaches(client, server, port=80, address=None):
-    """Whether a TCP connection carries data; a refused one ends at once, a dropped one after two seconds."""
-    code, text = client.exec("sh", "-c", f"nc -w 2 {address or server.address} {port} </dev/null")
+    """Whether a TCP connection carries data; a refused one ends at once, a dropped one after a second."""
+    code, text = client.exec("sh", "-c", f"nc -w 1 {address or server.address} {port} </dev/null")
     return code == 0 and "served" in text
 
 
@@ -69,6 +69,31 @@ def test_only_where_it_may_goes_out(ws, rules, net):
     finding = agent.wait_finding(lambda f: verdict(f, "refused", web.name))
     assert finding["output_fields"]["proc.pid"] > 0 and other.name in finding["output"], finding
     assert reaches(other, db)
+    asked = agent("net", "try", web.name, other.name, "80/tcp")
+    assert asked.returncode == 1 and "refused at egress" in asked.stdout and "default/web-to-db" in agent("rows").stdout, asked.stdout + asked.stderr
+    asked = agent.json("net", "try", web.name, db.address, "80")
+    assert asked["verdict"] == "allowed" and asked["allowed_by"][0]["where"].endswith("network.yaml:1"), asked
+    flows = agent.json("net", "flows")["flows"]
+    mine = {f["peer"]["name"]: f for f in flows if f["container"]["name"] == web.name and f["direction"] == "egress"}
+    assert mine[db.name]["allowed"] >= 1 and mine[db.name]["refused"] == 0, flows
+    assert mine[other.name]["refused"] >= 1 and mine[other.name]["allowed"] == 0 and mine[other.name]["address"] == other.address, flows
+    why = agent("why", web.name)
+    assert "web-to-db" in why.stdout and "egress" in why.stdout, why.stdout
+
+
+@pytest.mark.kernel
+def test_never_to_the_host_or_the_cloud(ws, rules, net):
+    path = write(ws, "apiVersion: bulkhead.io/v1\nkind: Policy\nmetadata: {name: never}\n"
+                 "spec: {mode: enforce, reason: no business there, network: {deny: [{metadata: true}, {cidr: 10.213.7.1/32}]}}\n")
+    agent = lab.Agent(ws, rules, [path]).start()
+    web, db = net.container("web", WEB).start(), net.container("db", DB, args=SERVE).start()
+    assert reaches(web, db)
+    code, text = web.exec("nc", "-w", "2", "169.254.169.254", "80")
+    assert code and "permitted" in text, text
+    finding = agent.wait_finding(lambda f: verdict(f, "refused", web.name))
+    assert "no business there" in finding["output"] and "169.254.169.254" in finding["output"], finding
+    code, text = web.exec("ping", "-c", "1", "-W", "2", "10.213.7.1")
+    assert code, text
 
 
 @pytest.mark.kernel
