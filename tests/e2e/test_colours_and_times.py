@@ -65,7 +65,6 @@ def test_findings_are_coloured_on_a_terminal_alone(capture, cli):
 @pytest.mark.kernel
 def test_run_is_coloured_on_a_terminal(ws, rules):
     agent = lab.Agent(ws, rules)
-    container = ws.container().start()
     leader, follower = pty.openpty()
     argv = [a for a in agent.argv if a not in ("--format", "json")]
     with agent.err.open("wb") as talk:
@@ -84,7 +83,7 @@ def test_run_is_coloured_on_a_terminal(ws, rules):
 
     try:
         agent.wait_ready()
-        assert container.exec("cat", "/etc/shadow")[0] == 0
+        assert ws.container().start().exec("cat", "/etc/shadow")[0] == 0
         lab.wait_for(heard, 15, lambda: f"a coloured finding: {shown[-400:]!r}")
         assert agent.stop() == 0, agent.talk()
     finally:
