@@ -517,6 +517,9 @@ struct bh_settings {
     bh_u64 window;      /* grows each time the storms are reported */
     bh_u32 seen_epoch;  /* what was remembered of a task in another epoch is not compared with */
     bh_u32 pad;
+    /* By shard. 1: whoever takes its records sleeps and must be woken by the next one, who sets it
+     * to 0. 0: it looks again by itself, so that a busy ring costs no wake-up a record. */
+    bh_u32 parked[BH_MAX_SHARDS];
 };
 
 /* ── rows that refuse an exec ─────────────────────────────────────────────────────────────── */

@@ -243,10 +243,17 @@ static __noinline int budget_take(__u32 container, __u32 ring)
 /* What `record_offer` keeps between the shards that get the same record. */
 enum offer { OFFER_ASK = 0, OFFER_HAS_TOKEN = 1, OFFER_NO_TOKEN = 2 };
 
+/* Wakes a ring's reader without a record. */
+static __always_inline void wake(void *ring)
+{
+    void *nothing = bpf_ringbuf_reserve(ring, sizeof(__u64), 0);
+    if (nothing)
+        bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
 /* One shard's ring gets the record of r->size bytes at r. */
-static __always_inline __u32 record_offer(struct bh_rec *r, __u32 size,
-                                          const struct bh_settings *set, __u32 shard, __u32 ring,
-                                          __u32 token)
+static __always_inline __u32 record_offer(struct bh_rec *r, __u32 size, struct bh_settings *set,
+                                          __u32 shard, __u32 ring, __u32 token)
 {
     __u32 at = shard * 2 + ring;
     __u64 *sequence = bpf_map_lookup_elem(&sequences, &at);
@@ -265,8 +272,15 @@ static __always_inline __u32 record_offer(struct bh_rec *r, __u32 size,
             return token;
         }
     }
-    if (bpf_ringbuf_output(to, r, size, 0))
+    /* A wake-up is an interrupt, dearer than the record: only a reader that sleeps gets one. It may
+     * have gone to sleep while the record was written; its looking for records and our looking for
+     * it are ordered by the record's commit, a full barrier. */
+    __u32 *parked = &set->parked[shard & (BH_MAX_SHARDS - 1)];
+    bool wakes = *parked && __sync_lock_test_and_set(parked, 0);
+    if (bpf_ringbuf_output(to, r, size, wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
         storm_count(r->container, r->kind, BH_STORM_RING_FULL, ring);
+    else if (!wakes && *(volatile __u32 *)parked && __sync_lock_test_and_set(parked, 0))
+        wake(to);
     return token;
 }
 

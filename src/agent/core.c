@@ -10,7 +10,10 @@
 #define ROWS_COMPLETE_NS (10 * NSEC_PER_SEC)
 #define COVERAGE_NS      (30 * NSEC_PER_SEC) // how long findings say that something was lost
 #define RESTART_NS       (5 * NSEC_PER_SEC)  // between two tries to start a process again
-enum { MAX_EPOCHS_A_TURN = 64 };
+enum {
+    MAX_EPOCHS_A_TURN = 64,
+    LOOK_AGAIN_MS = 1, // after records came, before asking to be woken
+};
 
 void core_input_text(struct core *c, uint16_t kind, uint32_t container, uint32_t what,
                      struct str text)
@@ -42,10 +45,12 @@ void core_apply_interest(struct core *c)
 
 int core_epochs(struct core *c)
 {
+    c->busy = false;
     for (int i = 0; i < MAX_EPOCHS_A_TURN; i++) {
         int r = pump_epoch(c->pump);
         if (r < 0)
             return r;
+        c->busy |= r > 0;
         tap_flush(c);
         facts_take(c->facts, host_boot_now().ns); // a busy ring must not hold up who a container is
         if (r == 0 && !pump_has_inputs(c->pump))
@@ -283,7 +288,8 @@ int core_run(struct core *c, struct error *err)
     int more = 0;
     while (!c->stopping) {
         struct epoll_event events[16];
-        int n = epoll_wait(c->epoll_fd, events, (int)ARRAY_SIZE(events), more ? 0 : -1);
+        int wait_ms = more ? 0 : c->busy ? LOOK_AGAIN_MS : sense_park(c->sense) ? -1 : 0;
+        int n = epoll_wait(c->epoll_fd, events, (int)ARRAY_SIZE(events), wait_ms);
         if (n < 0 && errno != EINTR)
             return error_set(err, -errno, "cannot wait for events: %s", strerror(errno));
         for (int i = 0; i < n; i++) {

@@ -70,6 +70,7 @@ struct core {
     uint64_t segment_failures;
     char segment_problem[256], reload_problem[256];
     bool stopping, release, scan_done, rows_complete;
+    bool busy; // the last turn took something: more will come soon
 };
 
 // start.c

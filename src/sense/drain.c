@@ -9,6 +9,20 @@ int sense_fd(struct sense *s, unsigned shard)
     return shard < s->shards ? s->shard[shard].epoll : -EINVAL;
 }
 
+bool sense_park(struct sense *s)
+{
+    for (unsigned i = 0; i < s->shards; i++)
+        __atomic_store_n(&s->settings->parked[i], 1, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < s->shards; i++)
+        for (unsigned ring = 0; ring < 2; ring++)
+            if (ring_waiting(&s->shard[i].rings[ring])) {
+                for (unsigned k = 0; k < s->shards; k++)
+                    __atomic_store_n(&s->settings->parked[k], 0, __ATOMIC_SEQ_CST);
+                return false;
+            }
+    return true;
+}
+
 static int take_loss(struct sense *s, unsigned shard, unsigned ring, const struct gap *g,
                      sense_take take, void *ctx)
 {

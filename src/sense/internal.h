@@ -130,6 +130,7 @@ int ring_map(struct ring *r, int fd, uint64_t size, unsigned cpus, struct error 
 void ring_unmap(struct ring *r);
 // Collects up to max finished records from r->read on; returns how many. *more: others lie behind
 // them.
+bool ring_waiting(const struct ring *r); // something is there that was not looked at
 size_t ring_collect(struct ring *r, struct batched *to, size_t max, bool *more);
 // Puts back what is younger than `time`, for the next batch; returns how many stay.
 size_t ring_put_back(struct ring *r, const struct batched *batch, size_t n, uint64_t time);

@@ -70,6 +70,11 @@ size_t ring_collect(struct ring *r, struct batched *to, size_t max, bool *more)
     return n;
 }
 
+bool ring_waiting(const struct ring *r)
+{
+    return __atomic_load_n(r->producer, __ATOMIC_SEQ_CST) != r->read;
+}
+
 size_t ring_put_back(struct ring *r, const struct batched *batch, size_t n, uint64_t time)
 {
     for (size_t i = 0; i < n; i++)

@@ -33,6 +33,8 @@ static int map_settings(struct sense *s, const struct sense_options *o, struct e
             MAX(1, MIN(2 * s->settings->reserve[ring],
                        s->settings->ring_bytes[ring] / 2 / BURST_SHARES / BURST_RECORD_BYTES));
     s->settings->window = 1;
+    for (unsigned i = 0; i < s->shards; i++)
+        s->settings->parked[i] = 1;
     s->settings->rename_lock = symbol_address(s->host, "rename_lock");
     return 0;
 }

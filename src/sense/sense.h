@@ -26,8 +26,12 @@ int sense_set_interest(struct sense *s, const struct interest *i, struct error *
 const char *
 sense_sys_exit_reason(const struct sense *s); // kinds that keep it attached, "" if it isn't
 
-// A descriptor to poll for one shard (readable: records are there).
+// A descriptor to wait on for one shard. It becomes readable only after sense_park().
 int sense_fd(struct sense *s, unsigned shard);
+// Before sleeping on the descriptors. True: the next record makes its shard's readable. False:
+// records are there, drain first. Whoever doesn't sleep looks again by himself, after a moment: a
+// wake-up costs the task that makes the record more than the record does.
+bool sense_park(struct sense *s);
 // Takes up to max records of the shard's two rings, bulk before critical, merged by time, with
 // BH_LOSS records where a sequence has a gap; calls take() for each. The pointer is good during the
 // call. Returns how many, or negative errno (take()'s own negative result stops and is returned).

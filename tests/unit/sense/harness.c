@@ -96,7 +96,8 @@ const struct bh_rec *live_wait(struct live *l, live_match match, const void *arg
             return NULL;
         if (r == 0) {
             struct pollfd p = {.fd = sense_fd(l->sense, 0), .events = POLLIN};
-            poll(&p, 1, 10);
+            if (sense_park(l->sense))
+                poll(&p, 1, 10);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -255,6 +256,45 @@ static void test_scan(void **state)
     host_close(h);
 }
 
+static int wait_for(struct live *l, int ms)
+{
+    struct pollfd p = {.fd = sense_fd(l->sense, 0), .events = POLLIN};
+    return poll(&p, 1, ms);
+}
+
+static void park(struct live *l)
+{
+    while (!sense_park(l->sense)) // what this machine does meanwhile comes too
+        assert_true(sense_drain(l->sense, 0, 4096, live_take, l) >= 0);
+}
+
+// Whoever sleeps is woken by the next record; whoever doesn't say that he sleeps isn't, and finds
+// out that there is something when he wants to.
+static void test_only_a_sleeper_is_woken(void **state)
+{
+    struct live *l = live_open(1, 1 << 20, 1000, NULL);
+    for (int i = 0; i < 20; i++) {
+        park(l);
+        pid_t pid = live_spawn(run_true, NULL);
+        assert_int_equal(wait_for(l, 5000), 1);
+        assert_int_equal(live_reap(pid), 0);
+        struct who w = {BH_EXIT, (uint32_t)pid};
+        for (int n = 0; n < 5000 && live_count(l, is, &w) == 0; n++) { // without a further wake-up
+            assert_true(sense_drain(l->sense, 0, 4096, live_take, l) >= 0);
+            usleep(1000);
+        }
+        assert_int_equal(live_count(l, is, &w), 1);
+        while (wait_for(l, 0) > 0) // what woke us and was read is forgotten
+            assert_true(sense_drain(l->sense, 0, 4096, live_take, l) >= 0);
+        pid = live_spawn(run_true, NULL);
+        assert_int_equal(live_reap(pid), 0);
+        assert_int_equal(wait_for(l, 0), 0);
+        assert_false(sense_park(l->sense));
+        live_clear(l);
+    }
+    live_close(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_exit_codes),
         cmocka_unit_test(test_cgroup_life),
         cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_only_a_sleeper_is_woken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
