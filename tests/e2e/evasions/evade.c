@@ -105,8 +105,9 @@ static int by_thread(char **a)
     pthread_t t;
     (void)a;
     pthread_create(&t, NULL, run_cat, NULL);
-    for (;;)
+    for (;;) // until the other thread's exec ends this one
         pause();
+    return 0;
 }
 
 static volatile char swapped[] = "/etc/passwd";
