@@ -175,7 +175,7 @@ static __always_inline int judge(struct file *file, const char *asked, __u8 effe
     __u64 dentry = (__u64)BPF_CORE_READ(file, f_path.dentry),
           mnt = (__u64)BPF_CORE_READ(file, f_path.mnt);
     read_file(&v->file, (__u64)BPF_CORE_READ(file, f_inode), dentry, mnt, 0);
-    walk_path(s, dentry, mnt, (__u64)BPF_CORE_READ(task, fs));
+    walk_path(s, dentry, mnt, 0);
     __builtin_memset(s->bytes + PATH_AT, 0, BH_ROW_PATH_MAX);
     __builtin_memset(s->bytes + ASKED_AT, 0, BH_ROW_PATH_MAX);
     record_bytes(s, SPAN_AT(bh_verdict, path), (__u64)&s->walk.text[s->walk.at & (BH_PATH_MAX - 1)],

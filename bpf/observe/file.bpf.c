@@ -124,7 +124,7 @@ int BPF_PROG(call_open, struct pt_regs *regs, long ret)
     if (file) {
         struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
         walk_path(s, (__u64)dentry, (__u64)BPF_CORE_READ(file, f_path.mnt),
-                  (__u64)BPF_CORE_READ(task, fs));
+                  a.container ? 0 : (__u64)BPF_CORE_READ(task, fs));
         if (shared && !name_fits(s, o, BPF_CORE_READ(dentry, d_name.len)))
             s->flags |= BH_F_MISMATCH;
         record_bytes(s, SPAN_AT(bh_open, path),
@@ -144,6 +144,22 @@ static __always_inline bool is_open(__u32 call)
            call == BH_CALL_CREAT || call == BH_CALL_OPEN_BY_HANDLE_AT;
 }
 
+/* Is the task's root another than its mount namespace's? Then bpf_d_path gives names that chroot
+ * chose. The namespace's root lies on the one mount that has no parent; a runtime that moved it
+ * there instead of pivoting counts as other too, which only costs the walk. */
+static __always_inline bool root_is_other(struct task_struct *task)
+{
+    struct fs_struct *fs = task->fs;
+    if (!fs)
+        return false;
+    struct vfsmount *at = fs->root.mnt;
+    if (!at || fs->root.dentry != at->mnt_root)
+        return true;
+    struct mount *mnt = (void *)((__u64)at - bpf_core_field_offset(struct mount, mnt));
+    struct mount *parent = BPF_CORE_READ(mnt, mnt_parent);
+    return parent != mnt && parent != BPF_CORE_READ(parent, mnt_parent);
+}
+
 #define DELETED     " (deleted)"
 #define DELETED_LEN 10
 
@@ -158,8 +174,15 @@ static __always_inline int open_object(struct file *file)
     struct task_struct *task = bpf_get_current_task_btf();
     struct bh_open *o = open_begin(s, &a, task, file, BH_TRUTH_KERNEL_OBJECT);
     o->fd = -1;
-    long n = bpf_d_path(&file->f_path, (char *)s->walk.text, BH_PATH_MAX);
-    if (n > 1 && n <= BH_PATH_MAX) {
+    bool by_walk = a.container && root_is_other(task);
+    long n = by_walk ? 0 : bpf_d_path(&file->f_path, (char *)s->walk.text, BH_PATH_MAX);
+    if (by_walk) {
+        walk_path(s, (__u64)BPF_CORE_READ(file, f_path.dentry),
+                  (__u64)BPF_CORE_READ(file, f_path.mnt), 0);
+        record_bytes(s, SPAN_AT(bh_open, path),
+                     (__u64)&s->walk.text[s->walk.at & (BH_PATH_MAX - 1)], BH_PATH_MAX - s->walk.at,
+                     FROM_KERNEL);
+    } else if (n > 1 && n <= BH_PATH_MAX) {
         __u32 length = (__u32)n - 1;
         /* bpf_d_path says so behind the name; we say it by a flag. */
         if (o->file.flags & BH_FILE_UNLINKED && length > DELETED_LEN)

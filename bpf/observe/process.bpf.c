@@ -109,7 +109,7 @@ static __always_inline void describe_paths(struct scratch *s, struct bh_exec *e,
         __u64 dentry = (__u64)BPF_CORE_READ(exe, f_path.dentry),
               mnt = (__u64)BPF_CORE_READ(exe, f_path.mnt);
         read_file(&e->exe, (__u64)BPF_CORE_READ(exe, f_inode), dentry, mnt, &e->creds);
-        walk_path(s, dentry, mnt, (__u64)fs);
+        walk_path(s, dentry, mnt, s->rec.container ? 0 : (__u64)fs);
         record_bytes(s, SPAN_AT(bh_exec, path),
                      (__u64)&s->walk.text[s->walk.at & (BH_PATH_MAX - 1)], BH_PATH_MAX - s->walk.at,
                      FROM_KERNEL);

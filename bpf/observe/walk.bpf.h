@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * A path from a dentry and its mounts, as the acting task's root sees it: what bpf_d_path does
- * where a program may not call it. Up to BH_PATH_MAX bytes and MAX_WALK components, over mounts and
+ * A path from a dentry and its mounts, what bpf_d_path does where a program may not call it: as the
+ * acting task's root sees it, or up to the root of its mount namespace (files that a container
+ * opens and runs: chroot would let it choose their names). Up to BH_PATH_MAX bytes and MAX_WALK components, over mounts and
  * binds, without locks: a rename of a parent meanwhile shows in the kernel's rename_lock, is walked
  * again once, and is flagged if it goes on. Kernels whose symbol table has no data
  * (CONFIG_KALLSYMS_ALL=n) hide that lock; there it can't be seen. Needs bpf_loop (5.17).

@@ -64,11 +64,11 @@ static int with_other_rules(const struct bh_rec *rec, const struct replay_option
     struct diag_list diags = {0};
     int r = sources_unpack(rec_text(rec), &had, err);
     for (size_t i = 0; r == 0 && i < o->rules_n; i++)
-        r = sources_read(&now, SOURCE_RULES, o->rules[i], &diags);
+        sources_read(&now, SOURCE_RULES, o->rules[i], &diags); // what is wrong is in diags
     struct sources all = {.list = calloc(had.n + now.n + 1, sizeof(*all.list))};
     if (!all.list)
         r = error_set(err, -ENOMEM, "out of memory");
-    for (size_t i = 0; r == 0 && i < had.n; i++)
+    for (size_t i = 0; r == 0 && had.list && i < had.n; i++)
         if (had.list[i].kind != SOURCE_RULES)
             all.list[all.n++] = had.list[i];
     for (size_t i = 0; r == 0 && i < now.n; i++)

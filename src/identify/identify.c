@@ -192,15 +192,21 @@ static void on_change(struct identify *i, const struct bh_rec *rec, struct proc 
         m->pub.nses = REC_AS(rec, bh_ns_change)->now;
 }
 
-static void on_attach(struct identify *i, const struct bh_rec *rec, struct proc *p)
+// The container that it leaves, if it leaves one: detectors are told, in that container's name.
+// What is moved out of its cgroup is out of reach of all that is kept by cgroup.
+static struct reg *on_attach(struct identify *i, const struct bh_rec *rec, struct proc *p)
 {
     const struct bh_cgroup *c = REC_AS(rec, bh_cgroup);
+    struct reg *from = p ? reg_counts_as(i, p->reg) : NULL;
     if (!p)
         reg_entered(i, reg_get(i, c->container, c->id, rec->time), NULL);
     if (p && rec->time >= p->moved) {
         follow(i, p, c->container, rec->time);
         p->moved = rec->time;
     }
+    bool left = from && from != &i->host && from != &i->nowhere &&
+                from->pub.number != p->pub.container && owns(i, from->pub.number);
+    return left ? from : NULL;
 }
 
 static void on_coverage(struct identify *i)
@@ -311,6 +317,7 @@ int identify_step(struct identify *i, const struct bh_rec *rec, struct event *re
         return 0;
 
     struct proc *p = has_process(rec->kind) ? proc_find(i, rec->tgid, rec->start) : NULL;
+    struct reg *left = NULL;
     i->acting = p;
     if (p && rec->kind != BH_CGROUP_ATTACH)
         follow(i, p, rec->container, rec->time);
@@ -332,15 +339,17 @@ int identify_step(struct identify *i, const struct bh_rec *rec, struct event *re
         on_change(i, rec, p);
         break;
     case BH_CGROUP_ATTACH:
-        on_attach(i, rec, p);
+        left = on_attach(i, rec, p);
         break;
     default:
         break;
     }
 
     // The process's container where the record is of its time, else the record's own.
-    struct reg *raw =
-        p && p->raw == rec->container && has_process(rec->kind) ? p->reg : container_of(i, rec);
+    struct reg *raw = left ? left
+                      : p && p->raw == rec->container && has_process(rec->kind)
+                          ? p->reg
+                          : container_of(i, rec);
     if (raw == &i->nowhere) // it stands for many
         raw->pub.number = rec->kind == BH_STORM ? REC_AS(rec, bh_storm)->container : rec->container;
     struct reg *r = reg_counts_as(i, raw);
@@ -355,7 +364,7 @@ int identify_step(struct identify *i, const struct bh_rec *rec, struct event *re
         i->stats.unknown_processes++;
         reg_entered(i, raw, NULL);
     }
-    bool hand_on = for_detectors(i, rec);
+    bool hand_on = left || for_detectors(i, rec);
     if (hand_on)
         i->events++;
     *ret_event = (struct event){.rec = rec,

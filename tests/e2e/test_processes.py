@@ -148,6 +148,16 @@ def test_a_capture_is_written_into_files_only(ws, rules, what):
 
 
 @pytest.mark.kernel
+def test_a_replay_with_rules_that_cannot_be_read_names_them(ws, rules):
+    capture = ws.path / "capture"
+    agent = lab.Agent(ws, rules, verb=("record", str(capture)), arguments=["--for", "1s"]).start()
+    assert agent.process.wait(lab.patience(30)) == 0
+    done = agent("replay", capture, "--rules", "/no/such/rules.yaml")
+    assert done.returncode == 1, done.stderr
+    assert "/no/such/rules.yaml" in done.stderr and "Success" not in done.stderr, done.stderr
+
+
+@pytest.mark.kernel
 def test_pins_outside_a_bpf_file_system_are_a_problem_that_is_said(ws, rules):
     pins = ws.folder("pins")
     agent = lab.Agent(ws, rules, arguments=["--pins", pins]).start()

@@ -18,7 +18,7 @@ import pytest
 import task_memory
 from conftest import workspace
 
-from lab.containers import helper, quiet
+from lab.containers import V2, helper, quiet
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parents[1]
@@ -212,6 +212,19 @@ def attach_to_another(s):
     ran(s.box, "acts", "attach", re.search(r"^NSpid:.*\t(\d+)$", number, re.MULTILINE)[1])
 
 
+def move_sleeper(s, where):
+    """As whoever holds the cgroup tree can: the box's sleeper is written into another cgroup, and back."""
+    home = s.box.cgroup()
+    other = where(home)
+    other.mkdir()
+    pid = str(s.sleeper())
+    try:
+        (other / "cgroup.procs").write_text(pid)
+    finally:
+        (home / "cgroup.procs").write_text(pid)
+        other.rmdir()
+
+
 def script_file(s):
     ran(s.debian, "python3", "/srv/connect.py")
     ran(s.debian, "python3", "-c", PYTHON_CONNECT.replace(ADDRESS, "127.0.0.1"))
@@ -309,6 +322,8 @@ CASES = {
     "Connection out by a one-line script": (debian("python3", "-c", PYTHON_CONNECT), script_file),
     "Namespace change in a container": (box("unshare", "-u", "true"), box("nsenter", "-t", "1", "-u", "true")),
     "Entered the host's mount namespace": (host_mount_namespace, box("unshare", "-m", "true")),
+    "Process moved out of its container": (lambda s: move_sleeper(s, lambda home: V2 / f"{s.ws.name}-out"),
+                                           lambda s: move_sleeper(s, lambda home: home / "within")),
     "Mount in a container": (box("mount", "-t", "tmpfs", "x", "/home"), box("mount", "-t", "tmpfs", "x", "/no/such", status=255)),
     "Another process taken over": (attach_to_another, ordinary_sleeper),
     "Became root": (box("acts", "become-root"), box("acts", "drop-root")),

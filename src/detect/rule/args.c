@@ -147,6 +147,7 @@ static const struct arg_row rows[] = {
     {BH_NAMESPACE, ANY_CALL, "res", ARG_RES},
     {BH_NAMESPACE, BH_CALL_SETNS, "nstype", ARG_NSTYPE},
     {BH_NAMESPACE, BH_CALL_UNSHARE, "flags", ARG_FLAGS},
+    {BH_CGROUP_ATTACH, ANY_CALL, "path", ARG_TARGET},
     {BH_MOUNT, ANY_CALL, "res", ARG_RES},
     {BH_MOUNT, BH_CALL_UMOUNT2, "name", ARG_TARGET},
     {BH_MOUNT, BH_CALL_UMOUNT2, "flags", ARG_FLAGS},
@@ -496,6 +497,7 @@ static struct str text_of(const struct match *m, enum arg a)
 {
     const struct bh_rec *r = m->e->rec;
     const struct image *i = match_image(m);
+    const struct bh_cgroup *cgroup = r->kind == BH_CGROUP_ATTACH ? REC_AS(r, bh_cgroup) : NULL;
     const struct bh_mount *mount = r->kind == BH_MOUNT ? REC_AS(r, bh_mount) : NULL;
     const struct bh_exec *x = r->kind == BH_EXEC ? REC_AS(r, bh_exec) : NULL;
     const struct bh_open *o = r->kind == BH_OPEN ? REC_AS(r, bh_open) : NULL;
@@ -521,7 +523,7 @@ static struct str text_of(const struct match *m, enum arg a)
     case ARG_SOURCE:
         return mount ? rec_str(r, mount->source) : STR_NULL;
     case ARG_TARGET:
-        return mount ? rec_str(r, mount->target) : STR_NULL;
+        return mount ? rec_str(r, mount->target) : cgroup ? rec_str(r, cgroup->path) : STR_NULL;
     case ARG_FSTYPE:
         return mount ? rec_str(r, mount->fstype) : STR_NULL;
     default:

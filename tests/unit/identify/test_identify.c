@@ -105,6 +105,33 @@ static void a_container_from_its_bundle(void **state)
     feed_done(&f);
 }
 
+// Who goes out of a container's cgroup is told of in that container's name, and counts as where it
+// went from then on. Whoever comes in, or moves within, is no event.
+static void a_move_out_of_a_container_is_an_event(void **state)
+{
+    struct feed f;
+    feed_init(&f, NULL);
+    make_container(&f);
+    feed_text(&f, BH_FACT, 5, 2 * SEC, shop_fact);
+    struct who out = stage;
+    out.container = 0;
+    feed_fork(&f, runc, 2 * SEC + 1, out);
+    feed_cgroup(&f, BH_CGROUP_ATTACH, stage, 2 * SEC + 2,
+                (struct bh_cgroup){.id = 50, .container = 5}, "/c1", "");
+    assert_int_equal(f.result, 0);
+    out.cgroup = 1;
+    feed_cgroup(&f, BH_CGROUP_ATTACH, out, 2 * SEC + 3, (struct bh_cgroup){.id = 1, .container = 0},
+                "/", "");
+    assert_int_equal(f.result, 1);
+    assert_int_equal(f.event.container->number, 5);
+    assert_int_equal(f.event.process->tgid, stage.tgid);
+    assert_int_equal(identify_process(f.i, stage.tgid)->container, 0);
+    feed_cgroup(&f, BH_CGROUP_ATTACH, out, 2 * SEC + 4, (struct bh_cgroup){.id = 1, .container = 0},
+                "/", "");
+    assert_int_equal(f.result, 0);
+    feed_done(&f);
+}
+
 static void a_seal_when_someone_enters(void **state)
 {
     struct feed f;
@@ -781,6 +808,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_container_from_its_bundle),
+        cmocka_unit_test(a_move_out_of_a_container_is_an_event),
         cmocka_unit_test(a_seal_when_someone_enters),
         cmocka_unit_test(no_bundle_is_a_plain_cgroup),
         cmocka_unit_test(a_folder_above_is_not_the_container),
