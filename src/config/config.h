@@ -177,13 +177,13 @@ struct policy {
     struct str reason;
 };
 // kind: Response: what is done to a container because of an incident.
-struct response_rule { // the first one that fits decides; where none does, the ladder
-    unsigned line;
+struct response_rule {      // the first one that fits decides; where none does, the ladder
     struct str rule, tag;   // globs on one of the incident's rules, tags; empty: any
     enum severity severity; // of the incident, at least
     double confidence;      // likewise
     enum step step;
     uint64_t expiry_ns; // 0: the step's
+    unsigned line;
 };
 struct protected_containers {
     struct selector selector;

@@ -299,7 +299,8 @@ static void raise_one(struct decide *d, const struct incident *i, size_t k, uint
     if (step > STEP_WATCH)
         rails_note(&d->rails, rails_workload(who(d, container)), now);
     reason_for(&reason, i, container, &e, step, buf_view(&held), lasts_ns);
-    say_where(&where, &e);
+    if (e.rule || would || step > STEP_WATCH)
+        say_where(&where, &e);
     struct decision what = {.step = step,
                             .would = would,
                             .container = container,

@@ -184,7 +184,7 @@ static void agrees_with_a_plain_list(void **state)
     (void)state;
     static struct {
         bool there;
-        enum step step;
+        enum step step, would;
         uint64_t until;
     } list[200][3];
     struct decide *d = decide_new();
@@ -206,12 +206,17 @@ static void agrees_with_a_plain_list(void **state)
             __typeof__(list[0][0]) *e = &list[i.number][k];
             enum step want =
                 MIN(decide_step_for(i.severity, i.confidence), k == 2 ? STEP_ALERT : STEP_WATCH);
+            enum step earned = decide_step_for(i.severity, i.confidence),
+                      would = k != 2 && earned > STEP_WATCH ? earned : STEP_RECORD;
             bool over = e->until && now >= e->until;
-            if (i.state == INCIDENT_OPEN && want > (!e->there ? STEP_RECORD
-                                                    : over    ? STEP_ALERT
-                                                              : e->step)) {
-                *e =
-                    (__typeof__(*e)){true, want, want == STEP_WATCH ? now + 600 * NSEC_PER_SEC : 0};
+            enum step had = !e->there ? STEP_RECORD
+                            : over    ? STEP_ALERT
+                                      : e->step,
+                      had_would = !e->there || over ? STEP_RECORD : e->would;
+            if (i.state == INCIDENT_OPEN && (want > had || (want == had && would > had_would))) {
+                *e = (__typeof__(*e)){true, want, would,
+                                      want == STEP_WATCH ? now + 600 * NSEC_PER_SEC : 0};
+                assert_int_equal(said.list[at].would, would);
                 assert_int_equal(said.list[at].step, want);
                 assert_int_equal(said.list[at].container, numbers[k]);
                 assert_int_equal(said.list[at++].until, e->until);
