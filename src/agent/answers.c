@@ -401,10 +401,8 @@ static void answer_word(struct core *c, const struct control_request *r, const c
     }
 }
 
-static int list_row(void *ctx, const struct row_state *s)
+void answer_row(struct json *j, const struct row_state *s)
 {
-    struct listing *l = ctx;
-    struct json *j = l->json;
     json_object(j);
     json_key(j, "row");
     row_json(j, s->row, ROW_ADDED, s->row->since);
@@ -415,6 +413,11 @@ static int list_row(void *ctx, const struct row_state *s)
         json_null(j);
     json_kbool(j, "shadowed", s->shadowed);
     json_object_end(j);
+}
+
+static int list_row(void *ctx, const struct row_state *s)
+{
+    answer_row(((struct listing *)ctx)->json, s);
     return 0;
 }
 
@@ -664,7 +667,8 @@ static const struct {
     {"rows", answer_rows},           {"undo", answer_undo},         {"why", answer_why},
     {"findings", answer_findings},   {"events", answer_events},     {"reload", answer_reload},
     {"stop", answer_stop},           {"flows", answer_flows},       {"net-try", answer_net_try},
-    {"profiles", answer_profiles},   {"profile", answer_profile},
+    {"profiles", answer_profiles},   {"profile", answer_profile},   {"act", answer_act},
+    {"responses", answer_responses},
 };
 
 void core_answer(struct core *c, const struct control_request *r)

@@ -8,6 +8,11 @@
 void answer_reply(struct core *c, uint64_t client);
 void answer_problem(struct core *c, uint64_t client, int status, const char *code,
                     struct str message, const char *hint);
+// A row with what came of it.
+void answer_row(struct json *j, const struct row_state *s);
+// answers_respond.c
+void answer_act(struct core *c, const struct control_request *r);
+void answer_responses(struct core *c, const struct control_request *r);
 // A boot time as wall time, or null where it is 0.
 void answer_time(struct json *j, const struct core *c, const char *key, uint64_t boot);
 

@@ -5,6 +5,13 @@
 #include <errno.h>
 #include <jansson.h>
 
+// Process and cgroup life is every shard's: any of them knows all containers.
+static const struct container *who(void *ctx, uint32_t container)
+{
+    const struct line *l = ctx;
+    return identify_container(l->shards[0].identify, container);
+}
+
 struct line *line_new(const struct line_options *o)
 {
     struct line *l = calloc(1, sizeof(*l));
@@ -28,6 +35,7 @@ struct line *line_new(const struct line_options *o)
         line_free(l);
         return NULL;
     }
+    decide_ask(l->decide, who, l);
     l->hostname = arena_str(l->hostname_arena, o->hostname);
     return l;
 }
@@ -91,9 +99,10 @@ static int take_generation(struct line *l, const struct bh_rec *rec)
     diag_list_done(&diags);
     if (!g)
         return -EINVAL;
-    generation_free(l->generation);
+    struct generation *old = l->generation;
     l->generation = g;
-    decide_configure(l->decide, &g->documents->agent);
+    decide_configure(l->decide, g->documents);
+    generation_free(old);
     detectors_configure(l);
     desired_policies(l->desired, g->documents, g->number, l->now, emit_row, l);
     if (l->sinks.generation)
@@ -148,18 +157,82 @@ static uint64_t number(const json_t *object, const char *key)
     return (uint64_t)json_integer_value(json_object_get(object, key));
 }
 
-// {"what":"incident","number":3,"word":"confirm"}, {"what":"row","number":7,"word":"undo"}
+static enum row_kind kind_named(struct str name)
+{
+    for (int k = 0; k < ROW_KIND_MAX; k++)
+        if (row_kind_acts((enum row_kind)k) &&
+            str_eq(name, str_of(row_kind_name((enum row_kind)k))))
+            return (enum row_kind)k;
+    return ROW_KIND_INVALID;
+}
+
+// {"what":"act","word":"freeze","container":3,"for_ns":…,"reason":…,"uid":0,…}
+static bool take_act(struct line *l, const json_t *word, uint64_t time)
+{
+    uint64_t for_ns = number(word, "for_ns");
+    struct act_word w = {.kind = kind_named(member(word, "word")),
+                         .container = (uint32_t)number(word, "container"),
+                         .uid = (uint32_t)number(word, "uid"),
+                         .until = time + for_ns,
+                         .reason = member(word, "reason"),
+                         .allow = member(word, "allow"),
+                         .cpu_pct = (uint32_t)number(word, "cpu_pct"),
+                         .pids_max = (uint32_t)number(word, "pids_max")};
+    _cleanup_buf_ struct buf why = {0};
+    if (w.kind == ROW_KIND_INVALID || for_ns == 0 || for_ns > MAX_ACT_NS ||
+        !decide_may_act(l->decide, w.container, &why))
+        return false;
+    desired_act(l->desired, &w, l->generation ? l->generation->number : 0, l->now, emit_row, l);
+    return true;
+}
+
+static bool take_row_undo(struct line *l, uint64_t number)
+{
+    const struct row *row = desired_row(l->desired, number);
+    if (row && row->owner == OWNER_INCIDENT && row_kind_acts(row->kind))
+        decide_taken_back(l->decide, row->container);
+    return desired_undo(l->desired, number, l->now, emit_row, l) == 0;
+}
+
+// {"what":"lift","word":"freeze" or "all","container":3}
+static bool take_lift(struct line *l, const json_t *word)
+{
+    uint32_t container = (uint32_t)number(word, "container");
+    struct str name = member(word, "word");
+    enum row_kind kind = kind_named(name);
+    if (kind == ROW_KIND_INVALID && !str_eq(name, STR("all")))
+        return false;
+    decide_taken_back(l->decide, container);
+    desired_lift(l->desired, container, kind, l->now, emit_row, l);
+    return true;
+}
+
+// {"what":"incident","number":3,"word":"confirm"}, {"what":"row","number":7,"word":"undo"}, acts,
+// and {"what":"pause","for_ns":…} ({"what":"resume"}).
 static void take_operator(struct line *l, const struct bh_rec *rec)
 {
     struct str text = rec_text(rec);
     json_t *word = json_loadb(text.ptr, text.len, 0, NULL);
-    if (str_eq(member(word, "what"), STR("incident")))
+    struct str what = member(word, "what");
+    bool taken = true;
+    if (str_eq(what, STR("incident")))
         correlate_word(l->correlate, number(word, "number"), member(word, "word"), emit_incident, l,
                        NULL);
-    else if (str_eq(member(word, "what"), STR("row")))
-        desired_undo(l->desired, number(word, "number"), l->now, emit_row, l);
+    else if (str_eq(what, STR("row")))
+        taken = take_row_undo(l, number(word, "number"));
+    else if (str_eq(what, STR("act")))
+        taken = take_act(l, word, rec->time);
+    else if (str_eq(what, STR("lift")))
+        taken = take_lift(l, word);
+    else if (str_eq(what, STR("pause")))
+        decide_pause(l->decide, number(word, "for_ns") && number(word, "for_ns") <= MAX_ACT_NS
+                                    ? rec->time + number(word, "for_ns")
+                                    : UINT64_MAX);
+    else if (str_eq(what, STR("resume")))
+        decide_pause(l->decide, 0);
     else
-        l->refused++;
+        taken = false;
+    l->refused += !taken;
     json_decref(word);
 }
 
@@ -179,8 +252,8 @@ static void take_outcome(struct line *l, const struct bh_rec *rec)
     for (int e = 0; e < BH_EFFECT_MAX; e++)
         if (str_eq(member(j, "effect"), str_of(effect_name((enum bh_effect)e))))
             o.effect = (enum bh_effect)e;
-    static const char *const tiers[] = {"lsm", "signal", "map",
-                                        "cgroup"}; // outlives the parsed text
+    static const char *const tiers[] = {"lsm",    "signal",  "map",
+                                        "cgroup", "cgroup2", "cgroup1"}; // outlives the parsed text
     for (size_t t = 0; t < ARRAY_SIZE(tiers); t++)
         if (str_eq(member(j, "tier"), str_of(tiers[t])))
             o.tier = tiers[t];
@@ -209,6 +282,30 @@ static void take_inputs(struct line *l)
     buf_reset(&l->inputs);
 }
 
+struct again {
+    struct line *line;
+    uint32_t container;
+};
+
+static int decide_one_again(void *ctx, const struct incident *i)
+{
+    struct again *a = ctx;
+    struct line *l = a->line;
+    for (size_t k = 0; k < i->containers_n; k++)
+        if (i->containers[k] == a->container) {
+            decide_incident(l->decide, i, l->now, emit_decision, l);
+            break;
+        }
+    return 0;
+}
+
+// More is known of a container: what its incidents earn may be another Response's to say now.
+static void decide_again(struct line *l, uint32_t container)
+{
+    struct again a = {l, container};
+    correlate_each(l->correlate, decide_one_again, &a);
+}
+
 // Containers first: a row must be there before the container's first instruction.
 static void take_notices(struct line *l)
 {
@@ -219,9 +316,10 @@ static void take_notices(struct line *l)
             const struct container *c = identify_container(s->identify, k->container);
             if (c && (k->kind == NOTICE_CONTAINER_KNOWN || k->kind == NOTICE_CONTAINER_GONE))
                 detectors_container(s, c);
-            if (k->kind == NOTICE_CONTAINER_KNOWN && c)
+            if (k->kind == NOTICE_CONTAINER_KNOWN && c) {
                 desired_container(l->desired, c, l->now, emit_row, l);
-            else if (k->kind == NOTICE_CONTAINER_GONE)
+                decide_again(l, k->container);
+            } else if (k->kind == NOTICE_CONTAINER_GONE)
                 desired_container_gone(l->desired, k->container, l->now, emit_row, l);
             if (l->sinks.notice)
                 l->sinks.notice(l->sinks.ctx, i, k->kind, k->container, k->cgroup, k->text);
@@ -332,6 +430,11 @@ const struct desired *line_desired(const struct line *l)
 const struct segment *line_segment(const struct line *l)
 {
     return desired_segment(l->desired);
+}
+
+const struct decide *line_decide(const struct line *l)
+{
+    return l->decide;
 }
 
 const struct generation *line_generation(const struct line *l)

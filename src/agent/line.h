@@ -55,6 +55,8 @@ struct line_sinks {
     void (*event)(void *ctx, unsigned shard, const struct event *e, const struct detect_env *env,
                   struct rule_scratch *scratch);
 };
+// What a person asks for ends by itself at the latest then.
+#define MAX_ACT_NS (30 * 24 * 3600 * NSEC_PER_SEC)
 struct line_options {
     unsigned shards;
     int64_t wall_minus_boot;
@@ -83,6 +85,7 @@ const struct identify *line_identify(const struct line *l, unsigned shard);
 const struct correlate *line_correlate(const struct line *l);
 const struct desired *line_desired(const struct line *l);
 const struct segment *line_segment(const struct line *l);
+const struct decide *line_decide(const struct line *l);
 const struct generation *line_generation(const struct line *l);
 // What that detector remembers across containers; NULL: it does not run.
 const void *line_detector(const struct line *l, const struct detector *d);

@@ -91,6 +91,29 @@ const struct option_row opt_close = {"--close", 0, NULL, false, "it is dealt wit
 const struct option_row opt_reopen = {"--reopen", 0, NULL, false, "it is not over", OPTION_SWITCH};
 const struct option_row opt_undo = {"--undo", 0, NULL, false, "take the row back", OPTION_SWITCH};
 
+const struct option_row opt_reason = {"--reason", 0, "TEXT", false, "why; shown by `why`",
+                                      OPTION_TEXT};
+const struct option_row opt_cpu = {"--cpu",
+                                   0,
+                                   "PERCENT",
+                                   false,
+                                   "of one processor; 0: as it is; by default as a Response says",
+                                   OPTION_NUMBER};
+const struct option_row opt_pids = {
+    "--pids",
+    0,
+    "NUMBER",
+    false,
+    "processes and threads; 0: as it is; by default as a Response says",
+    OPTION_NUMBER};
+const struct option_row opt_allow = {"--allow",
+                                     0,
+                                     "NETWORKS",
+                                     false,
+                                     "addresses and networks that stay open, with commas: "
+                                     "10.0.0.0/8,2001:db8::1",
+                                     OPTION_TEXT};
+
 const struct option_row *const cli_common_options[] = {
     &opt_config, &opt_state,    &opt_runtime_dir, &opt_host_root,
     &opt_format, &opt_no_color, &opt_help,        NULL};

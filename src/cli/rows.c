@@ -7,6 +7,10 @@ static struct str object_text(const json_t *row, struct arena *a)
     struct str type = tree_str(row, "object.type"), path = tree_str(row, "object.path");
     if (json_is_integer(tree_at(row, "level")))
         buf_printf(&b, "level %llu", (unsigned long long)tree_u64(row, "level"));
+    else if (json_is_object(tree_at(row, "limits")))
+        buf_printf(&b, "cpu %llu %%, pids %llu",
+                   (unsigned long long)tree_u64(row, "limits.cpu_pct"),
+                   (unsigned long long)tree_u64(row, "limits.pids"));
     else {
         struct str text = tree_str(row, "object.text");
         buf_str(&b, type);

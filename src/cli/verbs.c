@@ -18,6 +18,11 @@ static options check_options = {&opt_policies, NULL};
 static options incidents_options = {&opt_follow, &opt_for, &opt_since, NULL};
 static options incident_options = {&opt_confirm, &opt_dismiss, &opt_close, &opt_reopen, NULL};
 static options row_options = {&opt_undo, NULL};
+static options act_options = {&opt_for, &opt_reason, &opt_dry_run, NULL};
+static options throttle_options = {&opt_for, &opt_reason, &opt_dry_run, &opt_cpu, &opt_pids, NULL};
+static options isolate_options = {&opt_for, &opt_reason, &opt_dry_run, &opt_allow, NULL};
+static options lift_options = {&opt_reason, &opt_dry_run, NULL};
+static options pause_options = {&opt_for, &opt_reason, NULL};
 static options ledger_options = {&opt_key, NULL};
 static options stop_options = {&opt_release, NULL};
 
@@ -50,6 +55,32 @@ const struct verb cli_verbs[] = {
      no_options, verb_rows, false},
     {"row", "NUMBER", "one row; or take it back (asks the agent)", "bulkhead row 7 --undo",
      row_options, verb_row, false},
+    {"respond freeze", "CONTAINER",
+     "stop all processes of a container for a while (asks the agent)",
+     "bulkhead respond freeze web --for 10m --reason 'looking at it'", act_options, verb_respond,
+     false},
+    {"respond thaw", "CONTAINER", "let a frozen container go on (asks the agent)",
+     "bulkhead respond thaw web", lift_options, verb_respond, false},
+    {"respond throttle", "CONTAINER",
+     "give a container little processor time and no more processes (asks the agent)",
+     "bulkhead respond throttle web --cpu 5 --pids 32", throttle_options, verb_respond, false},
+    {"respond isolate", "CONTAINER",
+     "take a container's network away but for what is allowed (asks the agent)",
+     "bulkhead respond isolate web --allow 10.0.0.0/8", isolate_options, verb_respond, false},
+    {"respond kill", "CONTAINER", "end all processes of a container (asks the agent)",
+     "bulkhead respond kill web", act_options, verb_respond, false},
+    {"respond undo", "ROW|CONTAINER",
+     "take back one row, or all that is done to a container (asks "
+     "the agent)",
+     "bulkhead respond undo web", lift_options, verb_respond_undo, false},
+    {"respond pause", "", "no incident acts on a container until then (asks the agent)",
+     "bulkhead respond pause --for 1h", pause_options, verb_respond, false},
+    {"respond resume", "", "incidents may act again (asks the agent)", "bulkhead respond resume",
+     no_options, verb_respond, false},
+    {"respond list", "",
+     "what is done to containers now, and whether incidents may act (asks the "
+     "agent)",
+     "bulkhead respond list", no_options, verb_respond_list, false},
     {"rules check", "FILE…",
      "read and compile rules: every error with file, line and hint; exit code 1 if there are any",
      "bulkhead rules check rules/*.yaml", check_options, verb_rules_check, false},

@@ -154,6 +154,9 @@ struct net_deny { // one line under spec.network.deny: a container may not go th
     struct cidr cidr;
     unsigned line;
 };
+// As fnmatch without flags (* and ? match / too, [a-z], [!a-z], \ quotes), on bytes of any kind,
+// and never slower than the product of the lengths whatever a stranger's name looks like.
+bool glob_match(struct str glob, struct str s);
 
 struct exec_deny { // one line under spec.exec.deny
     enum bh_object object;
@@ -173,6 +176,43 @@ struct policy {
     bool net_pending; // a container whose facts are not known yet may not talk
     struct str reason;
 };
+// kind: Response: what is done to a container because of an incident.
+struct response_rule {      // the first one that fits decides; where none does, the ladder
+    struct str rule, tag;   // globs on one of the incident's rules, tags; empty: any
+    enum severity severity; // of the incident, at least
+    double confidence;      // likewise
+    enum step step;
+    uint64_t expiry_ns; // 0: the step's
+    unsigned line;
+};
+struct protected_containers {
+    struct selector selector;
+    unsigned line;
+};
+struct response {
+    struct str name, file;
+    unsigned line;
+    struct selector selector;
+    enum row_mode mode; // default audit
+    struct response_rule *rules;
+    size_t rules_n;
+    uint64_t expiry_ns[STEP_MAX]; // of throttle, isolate, freeze and kill
+    uint32_t cpu_pct, pids_max;   // throttle
+    struct str *allow;            // isolate: addresses and networks that stay open
+    size_t allow_n;
+    struct protected_containers *protect; // never acted on, by anybody
+    size_t protect_n;
+    uint32_t acts, acts_workload; // at most so many in window_ns: of the node, of one workload
+    uint64_t window_ns;
+};
+extern const struct response response_defaults;
+// NULL: it is an address, or a network without bits behind its prefix. Else what it is not.
+const char *network_fault(struct str s);
+// Is the container protected by one of them? UNKNOWN: a fact that decides it isn't known yet.
+// *ret: the document and line that says so, "" else.
+enum tri response_protects(const struct response *list, size_t n, const struct container *c,
+                           char *ret, size_t size);
+
 struct agent_config {      // kind: Agent; what isn't given has its default
     uint64_t memory_bytes; // 256 MiB
     unsigned shards;       // 0: one per 16 cores
@@ -223,6 +263,8 @@ struct documents {
     size_t network_n;
     struct namespace_labels *namespaces;
     size_t namespaces_n;
+    struct response *responses; // in the order in which they were read
+    size_t responses_n;
     struct arena *arena;
 };
 void agent_config_defaults(struct agent_config *c);

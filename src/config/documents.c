@@ -31,12 +31,13 @@ static const struct kind {
     {"Profile", take_profile, print_profiles, profile_spec_keys, &profile_doc_defaults,
      "how a workload is learned, and what it may do"},
     {.name = "Feed"},
-    {.name = "Response"},
+    {"Response", response_take, responses_print, response_spec_keys, &response_defaults,
+     "what is done to a container because of an incident"},
     {.name = "Retention"},
     {.name = "Baseline"},
     {.name = "Exception"},
 };
-const char *const config_kinds[] = {"Agent", "Policy", "Profile", NULL};
+const char *const config_kinds[] = {"Agent", "Policy", "Profile", "Response", NULL};
 
 static const char *const envelope_keys[] = {"apiVersion", "kind", "metadata", "spec"};
 static const char *const metadata_keys[] = {"name"};
@@ -296,6 +297,7 @@ void documents_free(struct documents *d)
     free(d->namespaces);
     free(d->policies);
     free(d->profiles);
+    free(d->responses);
     free(d);
 }
 

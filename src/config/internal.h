@@ -40,12 +40,15 @@ struct key {
     bool power_of_two, required;
     const char *const *choices; // NULL-terminated: the value is the index
     bool boolean;               // choices: of two, stored as a bool
-    const struct key *keys;     // of a group
+    const struct key *keys;     // of a group, of each item
+    // Of lists of maps (value_items).
+    size_t item_size, line_offset; // of the struct of one; where its line goes, 0: nowhere
+    const void *item_defaults;     // NULL: zeroes
 };
 
 extern const struct value_type value_size, value_duration, value_u64, value_unsigned, value_i32,
     value_severity, value_choice, value_text, value_glob, value_paths, value_labels, value_deny,
-    value_net_deny, value_group;
+    value_net_deny, value_group, value_items, value_fraction, value_networks;
 
 // The keys of one map into the struct at `at`: unknown and missing ones are reported.
 void config_keys_read(struct reading *r, const struct key *keys, const struct yaml *map, void *at);
@@ -88,13 +91,14 @@ void document_print(const char *kind, struct str name, const struct key *keys, c
                     struct buf *out);
 
 // ── kinds ────────────────────────────────────────────────────────────────────────────────────
-extern const struct key agent_spec_keys[], policy_spec_keys[], profile_spec_keys[];
+extern const struct key agent_spec_keys[], policy_spec_keys[], profile_spec_keys[],
+    response_spec_keys[];
 void take_profile(struct building *b, struct reading *r, const struct document *doc);
 void print_profiles(const struct documents *d, struct buf *out);
 // Kubernetes' own documents (NetworkPolicy, Namespace, lists of them). False: it is none.
 bool network_take(struct documents *d, struct reading *r, const struct yaml *y);
 void network_print(const struct documents *d, struct buf *out);
 void network_lint(const struct documents *d, struct diag_list *diags);
-// As fnmatch without flags (* and ? match / too, [a-z], [!a-z], \ quotes), on bytes of any kind,
-// and never slower than the product of the lengths whatever a stranger's name looks like.
-bool glob_match(struct str glob, struct str s);
+extern const struct key config_selector_keys[]; // into a struct selector
+void response_take(struct building *b, struct reading *r, const struct document *doc);
+void responses_print(const struct documents *d, struct buf *out);

@@ -154,7 +154,7 @@ const struct key agent_spec_keys[] = {
     {0}};
 
 #define SELECTOR(member) offsetof(struct selector, member)
-static const struct key selector_keys[] = {{.name = "name",
+const struct key config_selector_keys[] = {{.name = "name",
                                             .text = "glob on the container's name or id",
                                             .type = &value_glob,
                                             .offset = SELECTOR(name)},
@@ -201,7 +201,7 @@ const struct key policy_spec_keys[] = {
      .text = "which containers; all that is given must hold, nothing given is every container",
      .type = &value_group,
      .offset = POLICY(selector),
-     .keys = selector_keys},
+     .keys = config_selector_keys},
     {.name = "mode",
      .text = "audit: say what would be refused; enforce: refuse it",
      .type = &value_choice,

@@ -10,7 +10,7 @@ enum {
     CONTROL_VERSION = 1,
     MAX_CONTROL_REQUEST = 64 << 10, // bytes of one request: its line, its head, its body
     MAX_CONTROL_CLIENTS = 64,    // connections served at once; an idle one makes room for a new one
-    MAX_CONTROL_PARAMS = 6,      // of one request
+    MAX_CONTROL_PARAMS = 8,      // of one request
     MAX_CONTROL_PARAM = 8 << 10, // bytes of one parameter's value
     MAX_CONTROL_LINE = 1 << 20,  // bytes of one line of a stream
     MAX_CONTROL_REPLY = 8 << 20, // bytes of one whole reply

@@ -37,6 +37,7 @@ struct growing *growing_new(const struct finding *first, uint64_t number)
         .containers = g->containers,
         .container_ids = g->container_ids,
         .tags = g->tags,
+        .rules = g->rule_names,
         .joined_by = "first",
     };
     g->title_confidence = -1;
@@ -51,7 +52,7 @@ static void drop_parts(struct growing *g)
         drop(g->tags[i]);
     for (size_t i = 0; i < g->view.timeline_n; i++)
         drop_entry(&g->timeline[i]);
-    g->rules_n = g->view.tags_n = g->view.timeline_n = 0;
+    g->rules_n = g->view.rules_n = g->view.tags_n = g->view.timeline_n = 0;
 }
 
 void growing_free(struct growing *g)
@@ -92,8 +93,11 @@ static void add_rule(struct growing *g, struct str rule, double confidence)
         seen->confidence = MAX(seen->confidence, confidence);
     else if (g->rules_n < MAX_RULES) {
         char *name = str_dup(rule);
-        if (name)
+        if (name) {
+            g->rule_names[g->rules_n] = (struct str){name, rule.len};
             g->rules[g->rules_n++] = (struct seen_rule){name, rule.len, confidence};
+            g->view.rules_n = g->rules_n;
+        }
     }
     double doubt = 1;
     for (size_t i = 0; i < g->rules_n; i++)

@@ -85,6 +85,7 @@ struct growing {
         size_t len;
         double confidence; // the highest
     } rules[MAX_RULES];
+    struct str rule_names[MAX_RULES];
     size_t rules_n;
     uint32_t containers[MAX_INCIDENT_CONTAINERS];
     struct str container_ids[MAX_INCIDENT_CONTAINERS];

@@ -1,26 +1,33 @@
-// Decisions: the step that an incident earns for each of its containers, bounded by what this
-// version can carry out and by the rails, and taken back when a person dismisses it. Remembers what
-// it last said, nothing else.
-#include "decide/decide.h"
+// Decisions: the step that an incident earns for each of its containers, bounded by what a Response
+// enforces, by the rails and by what can be carried out, and taken back when a person dismisses it.
+// Remembers what it last said and did, nothing else.
+#include "decide/internal.h"
 
 enum {
     MAX_STANDING = 8192, // (incident, container) pairs above RECORD
     SLOTS = 16384,       // twice as many, a power of two
+    ALL_STEPS = (1u << STEP_MAX) - 1,
 };
 static_assert(SLOTS >= 2 * MAX_STANDING && (SLOTS & (SLOTS - 1)) == 0, "open addressing");
 
 struct standing {      // what was last decided
     uint64_t incident; // number, 0: free
     uint32_t container;
-    enum step step;
+    enum step step, would;
     uint64_t until;
+    bool taken_back; // by a person
 };
 
 struct decide {
     struct standing table[SLOTS];
     size_t used, oldest; // oldest: where the search for a victim goes on
     unsigned available;
-    uint64_t watch_ns;
+    const struct documents *docs;
+    struct agent_config defaults;
+    decide_who who;
+    void *who_ctx;
+    uint64_t paused;
+    struct rails rails;
 };
 
 struct decide *decide_new(void)
@@ -28,10 +35,8 @@ struct decide *decide_new(void)
     struct decide *d = calloc(1, sizeof(*d));
     if (!d)
         return NULL;
-    struct agent_config c;
-    agent_config_defaults(&c);
-    decide_configure(d, &c);
-    decide_available(d, 1u << STEP_RECORD | 1u << STEP_ALERT | 1u << STEP_WATCH);
+    agent_config_defaults(&d->defaults);
+    d->available = ALL_STEPS;
     return d;
 }
 
@@ -40,14 +45,40 @@ void decide_free(struct decide *d)
     free(d);
 }
 
-void decide_configure(struct decide *d, const struct agent_config *c)
+void decide_configure(struct decide *d, const struct documents *docs)
 {
-    d->watch_ns = c->watch_ns;
+    d->docs = docs;
+}
+
+void decide_ask(struct decide *d, decide_who who, void *ctx)
+{
+    d->who = who;
+    d->who_ctx = ctx;
 }
 
 void decide_available(struct decide *d, unsigned steps)
 {
     d->available = steps | 1u << STEP_RECORD;
+}
+
+void decide_pause(struct decide *d, uint64_t until)
+{
+    d->paused = until;
+}
+
+uint64_t decide_paused(const struct decide *d, uint64_t now)
+{
+    return d->paused > now ? d->paused : 0;
+}
+
+static const struct container *who(const struct decide *d, uint32_t container)
+{
+    return d->who && container ? d->who(d->who_ctx, container) : NULL;
+}
+
+static uint64_t watch_ns(const struct decide *d)
+{
+    return d->docs ? d->docs->agent.watch_ns : d->defaults.watch_ns;
 }
 
 // ── what was last decided ────────────────────────────────────────────────────────────────────
@@ -100,6 +131,67 @@ static struct standing *remember(struct decide *d, uint64_t incident, uint32_t c
     return &d->table[i];
 }
 
+// ── what holds a step back ───────────────────────────────────────────────────────────────────
+
+bool decide_may_act(const struct decide *d, uint32_t container, struct buf *why)
+{
+    const struct container *c = who(d, container);
+    char where[512];
+    if (container == 0) {
+        buf_text(why, "it is the host");
+        return false;
+    }
+    if (!c || c->pending) {
+        buf_text(why, "who it is is not known yet");
+        return false;
+    }
+    if (c->type != CONTAINER_OCI) {
+        buf_text(why, "it is a part of the host, no container");
+        return false;
+    }
+    enum tri protected = d->docs ? response_protects(d->docs->responses, d->docs->responses_n, c,
+                                                     where, sizeof(where))
+                                 : NO;
+    if (protected == NO)
+        return true;
+    buf_printf(why,
+               protected == YES ? "it is protected by %s"
+                                : "a fact that could protect it by %s is not known yet",
+               where);
+    return false;
+}
+
+// Why a step above WATCH isn't done. False: it may be.
+static bool held_back(const struct decide *d, const struct incident *i, uint32_t container,
+                      const struct earned *e, uint64_t now, struct buf *why)
+{
+    const struct standing *s = NULL;
+    const char *limit = NULL;
+    if (e->unknown)
+        buf_text(why, "which Response speaks for it is not known yet");
+    else if (!e->by)
+        buf_text(why, "no Response speaks for it");
+    else if (e->by->mode != MODE_ENFORCE) {
+        buf_text(why, "Response ");
+        buf_str(why, e->by->name);
+        buf_text(why, " is in audit");
+    } else if (!decide_may_act(d, container, why))
+        return true;
+    else if (decide_paused(d, now))
+        buf_text(why, "responses are paused");
+    else if ((s = find((struct decide *)d, i->number, container)) && s->taken_back &&
+             i->state != INCIDENT_CONFIRMED)
+        buf_text(why, "a person took it back");
+    else if ((limit = rails_hold(&d->rails, e->by, rails_workload(who(d, container)), now)) !=
+             NULL) {
+        buf_printf(why, "%s in ", limit);
+        buf_duration(why, e->by->window_ns);
+        buf_text(why, " are enough");
+    } else
+        return false;
+    return true;
+}
+
 // ── deciding ─────────────────────────────────────────────────────────────────────────────────
 
 // The highest available step that isn't above what was earned. The host is never slowed, cut off or
@@ -121,38 +213,62 @@ static struct id decision_id(const struct decision *d, uint64_t version)
     return id_of(b.ptr, b.len);
 }
 
-static void say(const struct incident *i, size_t k, enum step step, uint64_t now, uint64_t until,
-                struct str reason, decide_emit emit, void *ctx)
+static void say(const struct incident *i, const struct decision *what, decide_emit emit, void *ctx)
 {
-    struct decision d = {
-        .incident = i->id,
-        .incident_number = i->number,
-        .step = step,
-        .container = i->containers[k],
-        .container_id = i->container_ids[k],
-        .time = {now},
-        .until = until,
-        .severity = i->severity,
-        .confidence = i->confidence,
-        .reason = reason,
-    };
+    struct decision d = *what;
+    d.incident = i->id;
+    d.incident_number = i->number;
+    d.severity = i->severity;
+    d.confidence = i->confidence;
     d.id = decision_id(&d, i->version);
     emit(ctx, &d);
 }
 
-static void reason_for(struct buf *b, const struct incident *i, uint32_t container,
-                       enum step earned, enum step step, const struct ladder_row *row,
-                       uint64_t watch_ns)
+static uint64_t lasts(const struct decide *d, const struct earned *e, enum step step)
 {
-    buf_printf(b, "%s at confidence %.2f earns %s: %s", severity_name(i->severity), i->confidence,
-               step_name(earned), row ? row->why : "too little to disturb anybody");
-    if (step != earned && container == 0 && step == STEP_ALERT)
+    if (step < STEP_WATCH)
+        return 0;
+    if (step == STEP_WATCH || !e->by)
+        return watch_ns(d);
+    return e->rule && e->rule->expiry_ns ? e->rule->expiry_ns : e->by->expiry_ns[step];
+}
+
+static void say_where(struct buf *b, const struct earned *e)
+{
+    if (!e->by)
+        return;
+    buf_str(b, e->by->file);
+    buf_printf(b, ":%u", e->rule ? e->rule->line : e->by->line);
+}
+
+static void reason_for(struct buf *b, const struct incident *i, uint32_t container,
+                       const struct earned *e, enum step step, struct str held, uint64_t lasts_ns)
+{
+    buf_printf(b, "%s at confidence %.2f earns %s", severity_name(i->severity), i->confidence,
+               step_name(e->step));
+    if (e->rule) {
+        buf_text(b, " by Response ");
+        buf_str(b, e->by->name);
+    } else
+        buf_printf(b, ": %s", e->row ? e->row->why : "too little to disturb anybody");
+    if (step != e->step && container == 0 && step == STEP_ALERT)
         buf_text(b, "; on the host an alert is all");
-    else if (step != earned)
+    else if (held.len) {
+        buf_printf(b, "; would %s, but ", step_name(e->step));
+        buf_str(b, held);
+    } else if (step != e->step)
         buf_printf(b, "; no step above %s can be carried out here", step_name(step));
     if (step >= STEP_WATCH) {
-        buf_text(b, "; for ");
-        buf_duration(b, watch_ns);
+        buf_printf(b, "; %s for ", step_name(step));
+        buf_duration(b, lasts_ns);
+    }
+}
+
+static void join(struct buf *b, const struct str *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_text(b, i ? "," : "");
+        buf_str(b, list[i]);
     }
 }
 
@@ -160,20 +276,48 @@ static void raise_one(struct decide *d, const struct incident *i, size_t k, uint
                       decide_emit emit, void *ctx)
 {
     uint32_t container = i->containers[k];
-    const struct ladder_row *row = decide_row_for(i->severity, i->confidence);
-    enum step earned = row ? row->step : STEP_RECORD, step = within_reach(d, earned, container);
+    struct earned e = response_earned(d->docs, i, who(d, container));
+    enum step step = within_reach(d, e.step, container);
+    _cleanup_buf_ struct buf held = {0}, reason = {0}, where = {0}, allow = {0};
+    if (step > STEP_WATCH && held_back(d, i, container, &e, now, &held))
+        step = within_reach(d, STEP_WATCH, container);
+    enum step would = held.len ? e.step : STEP_RECORD;
     struct standing *s = find(d, i->number, container);
-    enum step before = STEP_RECORD;
-    if (s) // a step whose time is over has fallen back to the alert that it began as
-        before = s->until && now >= s->until ? STEP_ALERT : s->step;
-    if (step <= before)
+    enum step before = STEP_RECORD, would_before = STEP_RECORD;
+    if (s) { // a step whose time is over has fallen back to the alert that it began as
+        bool over = s->until && now >= s->until;
+        before = over ? STEP_ALERT : s->step;
+        would_before = over ? STEP_RECORD : s->would;
+    }
+    if (step < before || (step == before && would <= would_before))
         return;
+    uint64_t lasts_ns = lasts(d, &e, step);
     s = remember(d, i->number, container);
     s->step = step;
-    s->until = step >= STEP_WATCH ? now + d->watch_ns : 0;
-    _cleanup_buf_ struct buf reason = {0};
-    reason_for(&reason, i, container, earned, step, row, d->watch_ns);
-    say(i, k, step, now, s->until, buf_view(&reason), emit, ctx);
+    s->would = would;
+    s->until = lasts_ns ? now + lasts_ns : 0;
+    if (step > STEP_WATCH)
+        rails_note(&d->rails, rails_workload(who(d, container)), now);
+    reason_for(&reason, i, container, &e, step, buf_view(&held), lasts_ns);
+    if (e.rule || would || step > STEP_WATCH)
+        say_where(&where, &e);
+    struct decision what = {.step = step,
+                            .would = would,
+                            .container = container,
+                            .container_id = i->container_ids[k],
+                            .time = {now},
+                            .until = s->until,
+                            .reason = buf_view(&reason),
+                            .where = buf_view(&where)};
+    if (step == STEP_THROTTLE) {
+        what.cpu_pct = e.by->cpu_pct;
+        what.pids_max = e.by->pids_max;
+    }
+    if (step == STEP_ISOLATE) {
+        join(&allow, e.by->allow, e.by->allow_n);
+        what.allow = buf_view(&allow);
+    }
+    say(i, &what, emit, ctx);
 }
 
 static void take_back(struct decide *d, const struct incident *i, size_t k, uint64_t now,
@@ -199,7 +343,21 @@ static void take_back(struct decide *d, const struct incident *i, size_t k, uint
                    (unsigned long long)i->merged_into, step_name(was));
     else
         buf_printf(&reason, "closed: %s is taken back", step_name(was));
-    say(i, k, STEP_RECORD, now, 0, buf_view(&reason), emit, ctx);
+    struct decision what = {.step = STEP_RECORD,
+                            .container = i->containers[k],
+                            .container_id = i->container_ids[k],
+                            .time = {now},
+                            .reason = buf_view(&reason)};
+    say(i, &what, emit, ctx);
+}
+
+void decide_taken_back(struct decide *d, uint32_t container)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        if (d->table[i].incident && d->table[i].container == container) {
+            d->table[i].taken_back = true;
+            d->table[i].step = MIN(d->table[i].step, STEP_WATCH);
+        }
 }
 
 void decide_incident(struct decide *d, const struct incident *i, uint64_t now, decide_emit emit,

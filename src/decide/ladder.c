@@ -1,6 +1,6 @@
 // The ladder: which step an incident earns, as a table with its reasons. Pure, and monotone: more
 // severity or more confidence never earns less (tested).
-#include "decide/decide.h"
+#include "decide/internal.h"
 
 // Best first: the first row that holds decides. What is below the last row is recorded.
 const struct ladder_row decide_ladder[] = {
@@ -19,13 +19,11 @@ const struct ladder_row decide_ladder[] = {
 };
 const size_t decide_ladder_n = ARRAY_SIZE(decide_ladder);
 
-// Confidences are made by multiplying: 1 − (1 − 0.9) must still be 0.9 here.
-static const double tolerance = 1e-9;
-
 const struct ladder_row *decide_row_for(enum severity s, double confidence)
 {
     for (size_t i = 0; i < decide_ladder_n; i++)
-        if (s <= decide_ladder[i].severity && confidence >= decide_ladder[i].confidence - tolerance)
+        if (s <= decide_ladder[i].severity &&
+            confidence >= decide_ladder[i].confidence - CONFIDENCE_TOLERANCE)
             return &decide_ladder[i];
     return NULL;
 }

@@ -409,34 +409,106 @@ const struct segment *desired_segment(const struct desired *d)
 
 // ── decisions, time, operators ───────────────────────────────────────────────────────────────
 
+static const enum row_kind kind_of_step[STEP_MAX] = {[STEP_WATCH] = ROW_LEVEL,
+                                                     [STEP_THROTTLE] = ROW_THROTTLE,
+                                                     [STEP_ISOLATE] = ROW_ISOLATE,
+                                                     [STEP_FREEZE] = ROW_FREEZE,
+                                                     [STEP_KILL] = ROW_KILL};
+
+// What a row says of its container, as far as that is known.
+static void about(const struct desired *d, struct row *r, uint32_t container, struct str id)
+{
+    const struct known *k = known_find(&d->known, container);
+    r->container = container;
+    r->container_id = k ? known_subject(&k->container) : id;
+    if (k && row_kind_acts(r->kind)) {
+        r->cgroup = k->container.cgroup;
+        r->cgroup_path = k->container.cgroup_path;
+    }
+}
+
 void desired_decision(struct desired *d, const struct decision *dec, uint64_t generation,
                       uint64_t now, desired_emit emit, void *ctx)
 {
     const struct changes c = {emit, ctx, now};
     if (dec->container == 0 || dec->container == ROW_ANY_CONTAINER)
         return;
-    const struct known *k = known_find(&d->known, dec->container);
-    d->sweep++;
-    char incident[ID_TEXT_MAX], where[64];
-    snprintf(where, sizeof(where), "incident %llu", (unsigned long long)dec->incident_number);
-    struct row r = {.kind = ROW_LEVEL,
-                    .mode = MODE_ENFORCE,
+    bool over = dec->until && dec->until <= now;
+    uint64_t sweep = ++d->sweep;
+    char incident[ID_TEXT_MAX], where[600];
+    int n = snprintf(where, sizeof(where), "incident %llu%s" STR_FMT,
+                     (unsigned long long)dec->incident_number, dec->where.len ? ", " : "",
+                     STR_ARG(dec->where));
+    struct row r = {.mode = MODE_ENFORCE,
                     .owner = OWNER_INCIDENT,
                     .owner_name = str_of(id_text(dec->incident, incident)),
-                    .where = str_of(where),
+                    .where = {where, MIN((size_t)MAX(n, 0), sizeof(where) - 1)},
                     .reason = dec->reason,
-                    .container = dec->container,
-                    .container_id = k ? known_subject(&k->container) : dec->container_id,
-                    .level = WATCH_LEVEL,
                     .until = dec->until};
-    if (dec->step >= STEP_WATCH && (!dec->until || dec->until > now)) {
+    // Whatever is done, it is also watched closer; and the latest step stands in the place of the
+    // others.
+    for (int step = STEP_KILL; step >= STEP_WATCH; step--) {
+        if (over || dec->step < STEP_WATCH || (step != STEP_WATCH && step != (int)dec->step))
+            continue;
+        struct row one = r;
+        one.kind = kind_of_step[step];
+        about(d, &one, dec->container, dec->container_id);
+        if (one.kind == ROW_LEVEL)
+            one.level = WATCH_LEVEL;
+        if (one.kind == ROW_THROTTLE)
+            one.cpu_pct = dec->cpu_pct, one.pids_max = dec->pids_max;
+        if (one.kind == ROW_ISOLATE)
+            one.path = dec->allow;
         d->generation = MAX(d->generation, generation);
-        want(d, &r, &c);
-        return;
+        want(d, &one, &c);
     }
-    struct held *h = name_row(&r) < 0 ? NULL : find(d, r.id, &r.number);
-    if (h)
+    for (struct held *h = TAILQ_FIRST(&d->rows), *after; h; h = after) {
+        after = TAILQ_NEXT(h, next);
+        if (h->row->owner == OWNER_INCIDENT && h->sweep != sweep &&
+            h->row->container == dec->container && str_eq(h->row->owner_name, r.owner_name))
+            drop(d, h, ROW_REMOVED, &c);
+    }
+}
+
+void desired_act(struct desired *d, const struct act_word *w, uint64_t generation, uint64_t now,
+                 desired_emit emit, void *ctx)
+{
+    const struct changes c = {emit, ctx, now};
+    char name[32], where[64];
+    if (w->container == 0 || w->container == ROW_ANY_CONTAINER || !row_kind_acts(w->kind))
+        return;
+    d->sweep++;
+    d->generation = MAX(d->generation, generation);
+    snprintf(name, sizeof(name), "uid %u", w->uid);
+    snprintf(where, sizeof(where), "respond %s", row_kind_name(w->kind));
+    struct row r = {.kind = w->kind,
+                    .mode = MODE_ENFORCE,
+                    .owner = OWNER_OPERATOR,
+                    .owner_name = str_of(name),
+                    .where = str_of(where),
+                    .reason = w->reason,
+                    .until = w->until,
+                    .cpu_pct = w->kind == ROW_THROTTLE ? w->cpu_pct : 0,
+                    .pids_max = w->kind == ROW_THROTTLE ? w->pids_max : 0,
+                    .path = w->kind == ROW_ISOLATE ? w->allow : STR_NULL};
+    about(d, &r, w->container, STR_NULL);
+    want(d, &r, &c);
+}
+
+size_t desired_lift(struct desired *d, uint32_t container, enum row_kind kind, uint64_t now,
+                    desired_emit emit, void *ctx)
+{
+    const struct changes c = {emit, ctx, now};
+    size_t n = 0;
+    for (struct held *h = TAILQ_FIRST(&d->rows), *after; h; h = after) {
+        after = TAILQ_NEXT(h, next);
+        bool meant = kind == ROW_KIND_INVALID ? row_kind_acts(h->row->kind) : h->row->kind == kind;
+        if (!meant || h->row->container != container || h->undone)
+            continue;
         drop(d, h, ROW_REMOVED, &c);
+        n++;
+    }
+    return n;
 }
 
 void desired_tick(struct desired *d, uint64_t now, desired_emit emit, void *ctx)

@@ -31,6 +31,19 @@ void desired_container_gone(struct desired *d, uint32_t number, uint64_t now, de
                             void *ctx);
 void desired_decision(struct desired *d, const struct decision *dec, uint64_t generation,
                       uint64_t now, desired_emit emit, void *ctx);
+// A person's word: one more row of a kind that acts on a container; and the end of all rows of that
+// kind (ROW_KIND_INVALID: of every kind that acts), whoever wanted them. How many there were.
+struct act_word {
+    enum row_kind kind;
+    uint32_t container, uid;
+    uint64_t until;
+    struct str reason, allow;
+    uint32_t cpu_pct, pids_max;
+};
+void desired_act(struct desired *d, const struct act_word *w, uint64_t generation, uint64_t now,
+                 desired_emit emit, void *ctx);
+size_t desired_lift(struct desired *d, uint32_t container, enum row_kind kind, uint64_t now,
+                    desired_emit emit, void *ctx);
 void desired_tick(struct desired *d, uint64_t now, desired_emit emit, void *ctx); // expiry
 void desired_outcome(struct desired *d, const struct outcome *o);
 // A person's word: "undo" of row number. -ENOENT.

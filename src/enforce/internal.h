@@ -16,8 +16,9 @@ struct slot slot_of(const struct row *r);
 uint64_t slot_hash(const struct slot *s);
 bool slot_eq(const struct slot *a, const struct slot *b);
 // Which of two rows decides. Exec: priority, then the container's own over every container's, then
-// enforce over audit; level: the closer watch, then the one that lasts longer. The same in
-// bpf/enforce/exec.bpf.c. Never equal: numbers differ.
+// enforce over audit (the same in bpf/enforce/exec.bpf.c); level: the closer watch; throttle: the
+// tighter limit; of equals, and of other acts on a container, the one that lasts longer. Never
+// equal: numbers differ.
 bool row_precedes(const struct row *a, const struct row *b);
 
 // A heap copy of a row with its strings, in one block; free() it. NULL without memory.

@@ -23,9 +23,12 @@ int reconcile_open(const struct reconcile_options *o, struct reconcile **ret, st
         code = error_set(err, -ENOMEM, "no memory");
     if (code == 0)
         code = kernel_open(&r->kernel, &r->o, err);
+    if (code == 0 && !(r->acts = acts_new(o->host, o->guardian)))
+        code = error_set(err, -ENOMEM, "no memory");
     if (code == 0)
         code = adopt_open(&r->old, o->host, r->pin_dir, r->kernel.cgroups_fd, err);
     if (code < 0) {
+        acts_free(r->acts);
         if (r->kernel.skel)
             kernel_close(&r->kernel);
         free(r->pin_dir);
@@ -80,6 +83,7 @@ void reconcile_close(struct reconcile *r, bool release)
         return;
     bool keep = false;
     struct entry *e;
+    acts_free(r->acts); // nobody would be there to end them in time
     while ((e = TAILQ_FIRST(&r->entries))) {
         struct bh_exec_key key;
         if (e->row->kind == ROW_EXEC && e->row->mode == MODE_ENFORCE && !release && r->pins.path[0])
@@ -220,7 +224,7 @@ static int write_entry(struct reconcile *r, struct entry *e, uint64_t now)
     if (e->row->kind == ROW_LEVEL)
         return reconcile_set_level(r, e->row->container, e->row->level);
     if (row_kind_acts(e->row->kind))
-        return -EOPNOTSUPP;
+        return acts_put(r->acts, e->row, &r->said);
     struct bh_exec_key key;
     struct bh_exec_row value;
     int code = kernel_key(e->row, &key);
@@ -245,8 +249,8 @@ static int erase(struct reconcile *r, const struct row *row)
         int code = reconcile_set_level(r, row->container, 0);
         return code == -ENOENT ? 0 : code; // the container is gone, its entry with it
     }
-    if (row->kind != ROW_EXEC)
-        return 0;
+    if (row_kind_acts(row->kind))
+        return acts_lift(r->acts, row, &r->said);
     return kernel_key(row, &key) < 0 ? 0 : kernel_take_out(&r->kernel, &key);
 }
 
@@ -274,12 +278,14 @@ static void tell(const struct reconcile *r, const struct row *row, enum outcome_
                  enum told told, int code, const struct row *decides, reconcile_emit emit,
                  void *ctx)
 {
-    bool exec = row->kind == ROW_EXEC;
+    bool exec = row->kind == ROW_EXEC, acts = row_kind_acts(row->kind);
     char message[256] = "";
     struct outcome o = {.row = row->number,
                         .row_id = row->id,
                         .state = state,
-                        .tier = exec ? r->kernel.tier : "map",
+                        .tier = exec   ? r->kernel.tier
+                                : acts ? acts_tier(r->acts, row)
+                                       : "map",
                         .effect = !exec                     ? BH_EFFECT_NONE
                                   : row->mode == MODE_AUDIT ? BH_EFFECT_WOULD
                                                             : r->kernel.effect,
@@ -288,6 +294,8 @@ static void tell(const struct reconcile *r, const struct row *row, enum outcome_
     if (told == TOLD_SHADOWED && decides)
         snprintf(message, sizeof(message), "row %llu decides in its place",
                  (unsigned long long)decides->number);
+    else if (acts && told != TOLD_LOST && r->said.message[0])
+        snprintf(message, sizeof(message), "%s", r->said.message);
     else if (code < 0)
         snprintf(message, sizeof(message), "%s", failure(code));
     else if (state == OUTCOME_IN_FORCE && exec && r->pin_error < 0)
@@ -299,9 +307,9 @@ static void tell(const struct reconcile *r, const struct row *row, enum outcome_
 
 static enum told standing(const struct reconcile *r, const struct entry *e)
 {
-    return e->row->kind == ROW_EXEC && e->row->mode == MODE_ENFORCE && r->proven[e->row->object]
-               ? TOLD_ENFORCED
-               : TOLD_IN_FORCE;
+    bool proven =
+        e->row->kind == ROW_EXEC ? r->proven[e->row->object] : r->acts_proven[e->row->kind];
+    return e->row->mode == MODE_ENFORCE && proven ? TOLD_ENFORCED : TOLD_IN_FORCE;
 }
 
 // Writes what decides in the slot, and tells of each of its rows whose standing is another than was
@@ -312,6 +320,7 @@ static void settle(struct reconcile *r, const struct slot *s, const struct entry
     struct entry *best = winner(r, s);
     if (!best)
         return;
+    r->said = (struct error){0};
     int code = write_entry(r, best, now);
     for (struct entry *e = *slot_bucket(r, s); e; e = e->next_slot) {
         struct slot other = slot_of(e->row);
@@ -353,6 +362,7 @@ void reconcile_row(struct reconcile *r, const struct row *row, enum row_change c
         take_away(r, e);
     struct slot s = slot_of(row);
     int code = 0;
+    r->said = (struct error){0};
     if (winner(r, &s))
         settle(r, &s, NULL, now, emit, ctx);
     else
@@ -384,8 +394,8 @@ static bool reads_back(struct reconcile *r, const struct entry *e)
             return errno == ENOENT; // gone; the row goes when that is known
         return c.level == e->row->level;
     }
-    if (e->row->kind != ROW_EXEC)
-        return true;
+    if (row_kind_acts(e->row->kind))
+        return acts_hold(r->acts, e->row);
     struct bh_exec_key key;
     struct bh_exec_row should, is;
     if (kernel_key(e->row, &key) < 0)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "adopt.h"
+#include "enforce/act/act.h"
 #include "internal.h"
 #include "kernel.h"
 #include "network.h"
@@ -34,7 +35,9 @@ struct reconcile {
     size_t entries_n, exec_n;
     struct bh_exec_key sweep; // where the last tick's sweep ended
     bool sweep_on;
-    bool proven[BH_OBJECT_MAX];
+    bool proven[BH_OBJECT_MAX], acts_proven[ROW_KIND_MAX];
+    struct acts *acts;
+    struct error said; // by the last act, of the row that is told about now
     struct network network;
 };
 // Attaches the program, and pins it with the maps where there is a place for that.

@@ -28,11 +28,27 @@ bool slot_eq(const struct slot *a, const struct slot *b)
            a->dev == b->dev && a->ino == b->ino && str_eq(a->path, b->path);
 }
 
+// Of two rows on one container: which asks for more. Negative: a.
+static int stricter(const struct row *a, const struct row *b)
+{
+    if (a->kind == ROW_LEVEL)
+        return (int)b->level - (int)a->level;
+    if (a->kind != ROW_THROTTLE)
+        return 0;
+    // 0 is no limit, and as large as can be when 1 is taken from it.
+    uint32_t cpu_a = a->cpu_pct - 1, cpu_b = b->cpu_pct - 1, pids_a = a->pids_max - 1,
+             pids_b = b->pids_max - 1;
+    return cpu_a != cpu_b     ? (cpu_a < cpu_b ? -1 : 1)
+           : pids_a != pids_b ? (pids_a < pids_b ? -1 : 1)
+                              : 0;
+}
+
 bool row_precedes(const struct row *a, const struct row *b)
 {
-    if (a->kind == ROW_LEVEL) {
-        if (a->level != b->level)
-            return a->level > b->level;
+    if (a->kind == ROW_LEVEL || row_kind_acts(a->kind)) {
+        int more = stricter(a, b);
+        if (more)
+            return more < 0;
         uint64_t last_a = a->until ? a->until : UINT64_MAX,
                  last_b = b->until ? b->until : UINT64_MAX;
         if (last_a != last_b)
@@ -62,7 +78,7 @@ static struct str put(char **at, struct str s)
 struct row *row_copy(const struct row *r)
 {
     size_t size = sizeof(*r) + r->owner_name.len + r->where.len + r->reason.len +
-                  r->container_id.len + r->path.len + 5;
+                  r->container_id.len + r->path.len + r->cgroup_path.len + 6;
     struct row *copy = malloc(size);
     if (!copy)
         return NULL;
@@ -73,6 +89,7 @@ struct row *row_copy(const struct row *r)
     copy->reason = put(&at, r->reason);
     copy->container_id = put(&at, r->container_id);
     copy->path = put(&at, r->path);
+    copy->cgroup_path = put(&at, r->cgroup_path);
     return copy;
 }
 
@@ -81,7 +98,8 @@ bool row_same_verdict(const struct row *a, const struct row *b)
     return a->kind == b->kind && a->mode == b->mode && a->priority == b->priority &&
            a->container == b->container && a->object == b->object && a->dev == b->dev &&
            a->ino == b->ino && a->ctime == b->ctime && a->level == b->level &&
-           a->spare_runtime == b->spare_runtime && str_eq(a->path, b->path);
+           a->spare_runtime == b->spare_runtime && a->cgroup == b->cgroup &&
+           a->cpu_pct == b->cpu_pct && a->pids_max == b->pids_max && str_eq(a->path, b->path);
 }
 
 bool row_same(const struct row *a, const struct row *b)

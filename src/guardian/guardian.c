@@ -14,8 +14,9 @@ struct kept {
     uint64_t ticket; // 0: free
     uint64_t theirs; // the guardian's own number for it
     enum undo_kind kind;
-    int dirfd;
-    char path[MAX_UNDO_PATH];
+    int fd;
+    uint64_t until;
+    char path[MAX_UNDO_PATH], text[MAX_UNDO_TEXT];
 };
 struct guardian {
     int socket;
@@ -87,7 +88,7 @@ int guardian_start(struct guardian **ret, struct error *err)
 static void forget(struct kept *k)
 {
     if (k->ticket)
-        close(k->dirfd);
+        close(k->fd);
     *k = (struct kept){0};
 }
 
@@ -143,18 +144,18 @@ static int ask(struct guardian *g, const struct guardian_request *q, int dirfd,
 
 static int tell(struct guardian *g, struct kept *k)
 {
-    struct guardian_request q = {.op = GUARDIAN_ADD, .kind = k->kind};
+    struct guardian_request q = {.op = GUARDIAN_ADD, .kind = k->kind, .until = k->until};
     memcpy(q.path, k->path, sizeof(q.path));
+    memcpy(q.text, k->text, sizeof(q.text));
     struct guardian_reply a = {0};
-    int r = ask(g, &q, k->dirfd, &a);
+    int r = ask(g, &q, k->fd, &a);
     k->theirs = r == 0 ? a.ticket : 0;
     return r;
 }
 
-int guardian_add(struct guardian *g, enum undo_kind kind, int dirfd, const char *path,
-                 uint64_t *ret_ticket)
+int guardian_order(struct guardian *g, const struct undo_order *o, uint64_t *ret_ticket)
 {
-    int r = dirfd < 0 ? -EBADF : undo_check(kind, path);
+    int r = o->fd < 0 ? -EBADF : undo_check(o);
     if (r < 0)
         return r;
     struct kept *k = NULL;
@@ -163,17 +164,27 @@ int guardian_add(struct guardian *g, enum undo_kind kind, int dirfd, const char 
             k = &g->list[i];
     if (!k)
         return -ENOSPC;
-    *k = (struct kept){.kind = kind, .dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3)};
-    if (k->dirfd < 0)
+    *k = (struct kept){.kind = o->kind, .fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 3), .until = o->until};
+    if (k->fd < 0)
         return -errno;
     k->ticket = ++g->last;
-    memcpy(k->path, path, strlen(path));
+    if (o->path)
+        memcpy(k->path, o->path, strlen(o->path));
+    if (o->text)
+        memcpy(k->text, o->text, strlen(o->text));
     r = tell(g, k);
     if (r < 0)
         forget(k);
     else
         *ret_ticket = k->ticket;
     return r;
+}
+
+int guardian_add(struct guardian *g, enum undo_kind kind, int dirfd, const char *path,
+                 uint64_t *ret_ticket)
+{
+    struct undo_order o = {.kind = kind, .fd = dirfd, .path = path};
+    return guardian_order(g, &o, ret_ticket);
 }
 
 int guardian_done(struct guardian *g, uint64_t ticket)

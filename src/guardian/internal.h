@@ -3,15 +3,15 @@
 
 #include "guardian/guardian.h"
 
-enum { MAX_UNDOS = 64, MAX_UNDO_PATH = 256 };
+enum { MAX_UNDO_PATH = 256 };
 
 // What goes over the socket, core to guardian and back. Both are of one binary, so this is no wire
 // format.
 enum guardian_op { GUARDIAN_ADD = 1, GUARDIAN_DONE = 2, GUARDIAN_STOP = 3 };
 struct guardian_request {
     uint32_t op, kind;
-    uint64_t ticket;
-    char path[MAX_UNDO_PATH];
+    uint64_t ticket, until;
+    char path[MAX_UNDO_PATH], text[MAX_UNDO_TEXT];
 };
 struct guardian_reply {
     int32_t result; // negative errno
@@ -20,5 +20,7 @@ struct guardian_reply {
 
 // The guardian's own life, in its process: never returns. core: pid of the process it watches.
 void guardian_main(int socket, pid_t core) __attribute__((noreturn));
-// May path be undone: relative, no "..", short enough? 0 or -EINVAL, -ENAMETOOLONG.
-int undo_check(enum undo_kind kind, const char *path);
+// May this be undone: a path that is relative, without "..", short enough; a text where there has
+// to be one? 0 or -EINVAL, -ENAMETOOLONG.
+int undo_check(const struct undo_order *o);
+int undo_now(const struct undo_order *o);

@@ -1,33 +1,47 @@
 // The guardian's side: a process of its own that lives as long as the core, and a moment longer. It
-// holds no file of the core's but the folders on its list, has no capability but those that undoing
-// takes, and may only call what undoing calls.
+// holds no file of the core's but the folders and processes on its list, has no capability but
+// those that undoing takes, and may only call what undoing calls.
 #include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/capability.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 struct undo {
     bool used;
     enum undo_kind kind;
-    int dirfd;
-    uint64_t ticket;
-    char path[MAX_UNDO_PATH];
+    int fd;
+    uint64_t ticket, until;
+    char path[MAX_UNDO_PATH], text[MAX_UNDO_TEXT];
 };
 struct undo_list {
     struct undo undos[MAX_UNDOS];
     uint64_t last; // ticket given
 };
 
+static struct undo_order order_of(const struct undo *u)
+{
+    return (struct undo_order){
+        .kind = u->kind, .fd = u->fd, .path = u->path, .text = u->text, .until = u->until};
+}
+
 static void keep_alive(void)
 {
+    struct rlimit files; // each undo holds a descriptor
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = MIN(files.rlim_max, (rlim_t)MAX_UNDOS + 64);
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
     // The core says when to stop; what a terminal or a service manager sends to the group must not
     // be quicker.
     static const int ignored[] = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT,
@@ -93,6 +107,8 @@ static void drop_calls(void)
         SCMP_SYS(unlinkat),
         SCMP_SYS(getdents64),
         SCMP_SYS(kill),
+        SCMP_SYS(pidfd_send_signal),
+        SCMP_SYS(clock_gettime),
         SCMP_SYS(poll),
         SCMP_SYS(ppoll),
         SCMP_SYS(recvmsg),
@@ -134,19 +150,23 @@ static struct undo *find(struct undo_list *l, uint64_t ticket)
     return NULL;
 }
 
-static int add(struct undo_list *l, const struct guardian_request *q, int *dirfd,
-               uint64_t *ret_ticket)
+static int add(struct undo_list *l, const struct guardian_request *q, int *fd, uint64_t *ret_ticket)
 {
-    int r = *dirfd < 0 ? -EBADF : undo_check(q->kind, q->path);
+    struct undo_order o = {.kind = q->kind, .fd = *fd, .path = q->path, .text = q->text};
+    int r = *fd < 0 ? -EBADF : undo_check(&o);
     if (r < 0)
         return r;
     for (size_t i = 0; i < MAX_UNDOS; i++) {
         struct undo *u = &l->undos[i];
         if (u->used)
             continue;
-        *u = (struct undo){
-            .used = true, .kind = q->kind, .dirfd = TAKE_FD(*dirfd), .ticket = ++l->last};
+        *u = (struct undo){.used = true,
+                           .kind = q->kind,
+                           .fd = TAKE_FD(*fd),
+                           .ticket = ++l->last,
+                           .until = q->until};
         memcpy(u->path, q->path, sizeof(u->path));
+        memcpy(u->text, q->text, sizeof(u->text));
         *ret_ticket = u->ticket;
         return 0;
     }
@@ -158,7 +178,7 @@ static int done(struct undo_list *l, uint64_t ticket)
     struct undo *u = find(l, ticket);
     if (!u)
         return -ENOENT;
-    close(u->dirfd);
+    close(u->fd);
     u->used = false;
     return 0;
 }
@@ -182,20 +202,29 @@ static int take(struct undo_list *l, int socket)
         return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
     if (n == 0)
         return -EPIPE;
-    _cleanup_close_ int dirfd = -1;
+    _cleanup_close_ int fd = -1;
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
         c->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(&dirfd, CMSG_DATA(c), sizeof(dirfd));
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
     q.path[sizeof(q.path) - 1] = 0;
+    q.text[sizeof(q.text) - 1] = 0;
     struct guardian_reply a = {.result = -EINVAL};
     if (n == sizeof(q) && q.op == GUARDIAN_ADD)
-        a.result = add(l, &q, &dirfd, &a.ticket);
+        a.result = add(l, &q, &fd, &a.ticket);
     else if (n == sizeof(q) && q.op == GUARDIAN_DONE)
         a.result = done(l, q.ticket);
     else if (n == sizeof(q) && q.op == GUARDIAN_STOP)
         return -ECANCELED;
     return send(socket, &a, sizeof(a), MSG_NOSIGNAL) < 0 ? -EPIPE : 1;
+}
+
+static void undo_one(struct undo *u)
+{
+    struct undo_order o = order_of(u);
+    undo_now(&o);
+    close(u->fd);
+    u->used = false;
 }
 
 static void undo_all(struct undo_list *l)
@@ -208,10 +237,26 @@ static void undo_all(struct undo_list *l)
                 latest = &l->undos[i];
         if (!latest)
             return;
-        guardian_undo_now(latest->kind, latest->dirfd, latest->path);
-        close(latest->dirfd);
-        latest->used = false;
+        undo_one(latest);
     }
+}
+
+// Undoes what is due, whatever the core does. How long until the next one is, in ms; -1: none.
+static int undo_due(struct undo_list *l)
+{
+    struct timespec t = {0};
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    uint64_t now = (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec, next = 0;
+    for (size_t i = 0; i < MAX_UNDOS; i++) {
+        struct undo *u = &l->undos[i];
+        if (!u->used || !u->until)
+            continue;
+        if (u->until <= now)
+            undo_one(u);
+        else if (!next || u->until < next)
+            next = u->until;
+    }
+    return next ? (int)MIN((next - now) / NSEC_PER_MSEC + 1, (uint64_t)INT_MAX) : -1;
 }
 
 void guardian_main(int socket, pid_t core)
@@ -232,7 +277,7 @@ void guardian_main(int socket, pid_t core)
     int r = 0;
     while (r >= 0) {
         struct pollfd p[2] = {{.fd = socket, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
-        if (poll(p, 2, -1) < 0)
+        if (poll(p, 2, undo_due(&list)) < 0)
             continue;
         while ((r = take(&list, socket)) > 0)
             ;

@@ -13,9 +13,15 @@
 
 enum { MAX_DEPTH = 4, EMPTY_POLLS = 400, EMPTY_POLL_NS = 5000000, LIST_BYTES = 4096 };
 
-int undo_check(enum undo_kind kind, const char *path)
+int undo_check(const struct undo_order *o)
 {
-    if (kind < UNDO_REMOVE_CGROUP || kind > UNDO_UNLINK || path[0] == 0 || path[0] == '/')
+    const char *path = o->path;
+    if (o->kind == UNDO_CONTINUE)
+        return path && path[0] ? -EINVAL : 0;
+    if (o->kind < UNDO_REMOVE_CGROUP || o->kind > UNDO_CONTINUE || !path || path[0] == 0 ||
+        path[0] == '/')
+        return -EINVAL;
+    if (o->kind == UNDO_WRITE && (!o->text || !o->text[0] || strlen(o->text) >= MAX_UNDO_TEXT))
         return -EINVAL;
     if (strlen(path) >= MAX_UNDO_PATH)
         return -ENAMETOOLONG;
@@ -149,21 +155,29 @@ static int open_parent(int dirfd, const char *path, const char **ret_name)
     return open_beneath(dirfd, parent, O_RDONLY | O_DIRECTORY);
 }
 
-int guardian_undo_now(enum undo_kind kind, int dirfd, const char *path)
+int undo_now(const struct undo_order *o)
 {
-    int r = undo_check(kind, path);
+    int r = undo_check(o);
     if (r < 0)
         return r;
+    if (o->kind == UNDO_CONTINUE)
+        return syscall(SYS_pidfd_send_signal, o->fd, SIGCONT, NULL, 0) < 0 && errno != ESRCH
+                   ? -errno
+                   : 0;
     const char *name;
-    _cleanup_close_ int parent = open_parent(dirfd, path, &name);
+    _cleanup_close_ int parent = open_parent(o->fd, o->path, &name);
     if (parent < 0)
         return parent == -ENOENT ? 0 : parent;
-    if (kind == UNDO_REMOVE_CGROUP)
+    if (o->kind == UNDO_REMOVE_CGROUP)
         return remove_one(parent, name, 0);
-    if (kind == UNDO_UNLINK)
+    if (o->kind == UNDO_UNLINK)
         return unlinkat(parent, name, 0) < 0 && errno != ENOENT ? -errno : 0;
-    _cleanup_close_ int dir = open_beneath(parent, name, O_RDONLY | O_DIRECTORY);
-    if (dir < 0)
-        return dir == -ENOENT ? 0 : dir;
-    return write_file(dir, "cgroup.freeze", "0");
+    r = write_file(parent, name, o->text);
+    return r == -ENOENT || r == -ENODEV ? 0 : r; // the cgroup is gone, and what was done to it
+}
+
+int guardian_undo_now(enum undo_kind kind, int dirfd, const char *path)
+{
+    struct undo_order o = {.kind = kind, .fd = dirfd, .path = path};
+    return undo_now(&o);
 }

@@ -30,7 +30,8 @@ static void unescape_octal(char *s)
 
 // One line of proc(5) mountinfo: id parent dev root mount-point options [optional…] - fstype source
 // super-options
-static bool mountinfo_line(char *line, char **ret_root, char **ret_point, char **ret_fstype)
+static bool mountinfo_line(char *line, char **ret_root, char **ret_point, char **ret_fstype,
+                           char **ret_options)
 {
     char *field[6] = {NULL}, *word;
     for (size_t i = 0; i < ARRAY_SIZE(field); i++) {
@@ -41,11 +42,12 @@ static bool mountinfo_line(char *line, char **ret_root, char **ret_point, char *
     while ((word = strsep(&line, " ")) && strcmp(word, "-") != 0)
         ;
     char *fstype = word ? strsep(&line, " ") : NULL;
-    if (!fstype)
+    strsep(&line, " "); // source
+    if (!fstype || !line)
         return false;
     unescape_octal(field[3]);
     unescape_octal(field[4]);
-    *ret_root = field[3], *ret_point = field[4], *ret_fstype = fstype;
+    *ret_root = field[3], *ret_point = field[4], *ret_fstype = fstype, *ret_options = line;
     return true;
 }
 
@@ -60,6 +62,26 @@ static int open_cgroup2(const struct host *h, const char *point)
     return fd;
 }
 
+const char *host_controller_name(enum host_controller c)
+{
+    static const char *const names[] = {
+        [HOST_FREEZER] = "freezer", [HOST_CPU] = "cpu", [HOST_PIDS] = "pids"};
+    return names[c];
+}
+
+static void open_cgroup1(struct host *h, const char *point, char *options)
+{
+    for (char *word; (word = strsep(&options, ","));)
+        for (unsigned c = 0; c < HOST_CONTROLLER_MAX; c++)
+            if (h->cgroup1_fd[c] < 0 && strcmp(word, host_controller_name(c)) == 0) {
+                int fd = open_in_root(h->root_fd, point, O_RDONLY | O_DIRECTORY);
+                struct statfs fs;
+                if (fd >= 0 && (fstatfs(fd, &fs) < 0 || fs.f_type != CGROUP_SUPER_MAGIC))
+                    close_fdp(&fd);
+                h->cgroup1_fd[c] = fd < 0 ? -1 : fd;
+            }
+}
+
 static int find_cgroups(struct host *h, bool own_root, struct error *err)
 {
     // With another root the mounts are those of the host's first process; else those that we see
@@ -71,11 +93,14 @@ static int find_cgroups(struct host *h, bool own_root, struct error *err)
         return error_set(err, r, "cannot read /proc/%s: %s", which, strerror(-r));
     char *rest = text.ptr;
     for (char *line; (line = strsep(&rest, "\n"));) {
-        char *root, *point, *fstype;
-        if (!mountinfo_line(line, &root, &point, &fstype))
+        char *root, *point, *fstype, *options;
+        if (!mountinfo_line(line, &root, &point, &fstype, &options))
             continue;
-        if (strcmp(fstype, "cgroup") == 0)
+        if (strcmp(fstype, "cgroup") == 0) {
             h->hybrid = true;
+            if (strcmp(root, "/") == 0)
+                open_cgroup1(h, point, options);
+        }
         if (strcmp(fstype, "cgroup2") != 0 || strcmp(root, "/") != 0 || h->cgroup2_fd >= 0)
             continue;
         int fd = open_cgroup2(h, point);
@@ -137,6 +162,8 @@ int host_open(const char *root, struct host **ret, struct error *err)
     if (!h)
         return error_set(err, -ENOMEM, "no memory");
     h->root_fd = h->proc_fd = h->cgroup2_fd = -1;
+    for (size_t c = 0; c < HOST_CONTROLLER_MAX; c++)
+        h->cgroup1_fd[c] = -1;
     h->root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (h->root_fd < 0)
         return error_set(err, errno == ENOTDIR ? -ENOENT : -errno,
@@ -159,6 +186,8 @@ void host_close(struct host *h)
 {
     if (!h)
         return;
+    for (size_t c = 0; c < HOST_CONTROLLER_MAX; c++)
+        close_fdp(&h->cgroup1_fd[c]);
     close_fdp(&h->cgroup2_fd);
     close_fdp(&h->proc_fd);
     close_fdp(&h->root_fd);
@@ -184,6 +213,11 @@ int host_proc_fd(const struct host *h)
 int host_cgroup2_fd(const struct host *h)
 {
     return h->cgroup2_fd;
+}
+
+int host_cgroup1_fd(const struct host *h, enum host_controller c)
+{
+    return c < HOST_CONTROLLER_MAX ? h->cgroup1_fd[c] : -1;
 }
 
 const char *host_cgroup2_path(const struct host *h)

@@ -17,6 +17,10 @@ int host_proc_fd(const struct host *h);
 int host_cgroup2_fd(const struct host *h);           // -1: no cgroup v2 tree is mounted
 const char *host_cgroup2_path(const struct host *h); // "/sys/fs/cgroup/unified"; NULL: none
 bool host_cgroup_hybrid(const struct host *h);       // v1 controllers beside the v2 tree
+// v1 hierarchies of the controllers that acting on a container may need.
+enum host_controller { HOST_FREEZER, HOST_CPU, HOST_PIDS, HOST_CONTROLLER_MAX };
+const char *host_controller_name(enum host_controller c);          // "freezer"
+int host_cgroup1_fd(const struct host *h, enum host_controller c); // -1: not mounted as v1
 const char *
 host_id(const struct host *h); // 32 hex digits: machine-id hashed, so that it isn't given away
 const char *host_boot_id(const struct host *h); // 32 hex digits

@@ -7,6 +7,7 @@
 
 struct host {
     int root_fd, proc_fd, cgroup2_fd;
+    int cgroup1_fd[HOST_CONTROLLER_MAX];
     char *cgroup2_path;
     bool hybrid;
     char id[33], boot_id[33];

@@ -78,6 +78,7 @@ void decision_json(struct json *j, const struct decision *d)
     json_kid(j, "incident", d->incident);
     json_kbig(j, "incident_number", d->incident_number);
     json_kcstr(j, "step", step_name(d->step));
+    json_kcstr(j, "would", d->would > d->step ? step_name(d->would) : NULL);
     json_key(j, "container");
     json_object(j);
     json_kbig(j, "number", d->container);
@@ -88,6 +89,7 @@ void decision_json(struct json *j, const struct decision *d)
     json_kcstr(j, "severity", severity_name(d->severity));
     json_kdouble(j, "confidence", d->confidence);
     json_kstr(j, "reason", d->reason);
+    json_kstr(j, "where", d->where);
     json_object_end(j);
 }
 

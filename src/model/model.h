@@ -334,6 +334,8 @@ struct incident {
     uint64_t findings_total; // more than the timeline keeps
     const struct str *tags;
     size_t tags_n;
+    const struct str *rules; // the distinct ones whose confidence counts
+    size_t rules_n;
     const char *joined_by; // why the last finding belongs: "first", "lineage", "shared file", …
                            // (docs/formats/incident.md)
     bool lossy;
@@ -360,13 +362,17 @@ struct decision {
     struct id incident;
     uint64_t incident_number;
     enum step step;
+    enum step would; // what was earned and is held back (audit, a rail); STEP_RECORD: nothing
     uint32_t container;
     struct str container_id;
     struct boot_ns time;
     uint64_t until; // boot ns, 0: no end
     enum severity severity;
     double confidence;
-    struct str reason; // one sentence
+    struct str reason;          // one sentence
+    struct str where;           // the document and line that says so; empty: none does
+    uint32_t cpu_pct, pids_max; // of STEP_THROTTLE
+    struct str allow;           // of STEP_ISOLATE, with commas
 };
 void decision_json(struct json *j, const struct decision *d);
 

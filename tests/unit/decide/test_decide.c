@@ -103,12 +103,14 @@ static void no_further_than_can_be_carried_out(void **state)
     struct incident i = incident(SEVERITY_CRITICAL, 0.99, 1);
     decide_incident(d, &i, 1, hear, &said);
     assert_int_equal(said.list[0].step, STEP_WATCH);
+    assert_int_equal(said.list[0].would, STEP_FREEZE);
     assert_non_null(strstr(said.reason[0], "earns freeze"));
-    assert_non_null(strstr(said.reason[0], "no step above watch"));
-    decide_available(d, 1u << STEP_ALERT | 1u << STEP_WATCH | 1u << STEP_FREEZE);
+    assert_non_null(strstr(said.reason[0], "would freeze, but no Response speaks for it"));
+    decide_available(d, 1u << STEP_ALERT);
+    i.number = 2;
     decide_incident(d, &i, 2, hear, &said);
-    assert_int_equal(said.list[1].step, STEP_FREEZE);
-    assert_null(strstr(said.reason[1], "no step"));
+    assert_int_equal(said.list[1].step, STEP_ALERT);
+    assert_non_null(strstr(said.reason[1], "no step above alert can be carried out here"));
     decide_free(d);
 }
 
@@ -151,10 +153,10 @@ static void time_over_and_closing(void **state)
 {
     (void)state;
     struct decide *d = decide_new();
-    struct agent_config c;
-    agent_config_defaults(&c);
-    c.watch_ns = 100;
-    decide_configure(d, &c);
+    struct documents docs = {0};
+    agent_config_defaults(&docs.agent);
+    docs.agent.watch_ns = 100;
+    decide_configure(d, &docs);
     struct said said = {0};
     struct incident i = incident(SEVERITY_CRITICAL, 0.9, 1);
     decide_incident(d, &i, 1000, hear, &said);
@@ -182,7 +184,7 @@ static void agrees_with_a_plain_list(void **state)
     (void)state;
     static struct {
         bool there;
-        enum step step;
+        enum step step, would;
         uint64_t until;
     } list[200][3];
     struct decide *d = decide_new();
@@ -204,12 +206,17 @@ static void agrees_with_a_plain_list(void **state)
             __typeof__(list[0][0]) *e = &list[i.number][k];
             enum step want =
                 MIN(decide_step_for(i.severity, i.confidence), k == 2 ? STEP_ALERT : STEP_WATCH);
+            enum step earned = decide_step_for(i.severity, i.confidence),
+                      would = k != 2 && earned > STEP_WATCH ? earned : STEP_RECORD;
             bool over = e->until && now >= e->until;
-            if (i.state == INCIDENT_OPEN && want > (!e->there ? STEP_RECORD
-                                                    : over    ? STEP_ALERT
-                                                              : e->step)) {
-                *e =
-                    (__typeof__(*e)){true, want, want == STEP_WATCH ? now + 600 * NSEC_PER_SEC : 0};
+            enum step had = !e->there ? STEP_RECORD
+                            : over    ? STEP_ALERT
+                                      : e->step,
+                      had_would = !e->there || over ? STEP_RECORD : e->would;
+            if (i.state == INCIDENT_OPEN && (want > had || (want == had && would > had_would))) {
+                *e = (__typeof__(*e)){true, want, would,
+                                      want == STEP_WATCH ? now + 600 * NSEC_PER_SEC : 0};
+                assert_int_equal(said.list[at].would, would);
                 assert_int_equal(said.list[at].step, want);
                 assert_int_equal(said.list[at].container, numbers[k]);
                 assert_int_equal(said.list[at++].until, e->until);

@@ -358,7 +358,7 @@ static void test_outcomes_are_kept_with_their_rows(void **state)
     struct desired *d = desired_new();
     static struct view v;
     v = (struct view){0};
-    struct decision watch = decided(1, 5, STEP_KILL, 0);
+    struct decision watch = decided(1, 5, STEP_WATCH, 0);
     desired_decision(d, &watch, 1, 10, on_change, &v);
     char message[] = "no such container";
     struct outcome o = {.row = only(&v)->number,
@@ -384,6 +384,7 @@ struct model {
     struct facts facts[CONTAINERS + 1];
     struct {
         bool on;
+        bool act; // and a row of the step's own
         uint64_t until;
     } levels[INCIDENTS + 1][CONTAINERS + 1];
 };
@@ -455,7 +456,7 @@ static size_t reference(const struct model *m, const struct view *v)
             }
         }
         for (size_t i = 1; i <= INCIDENTS; i++)
-            wanted += m->levels[i][c].on;
+            wanted += m->levels[i][c].on + (m->levels[i][c].on && m->levels[i][c].act);
     }
     return wanted;
 }
@@ -476,7 +477,7 @@ static int check_each(void *ctx, const struct row_state *s)
         if (o->number == s->row->number || o->kind != s->row->kind ||
             o->container != s->row->container)
             continue;
-        if (o->kind == ROW_LEVEL) {
+        if (o->kind == ROW_LEVEL || row_kind_acts(o->kind)) {
             uint64_t mine = s->row->until ? s->row->until : UINT64_MAX,
                      its = o->until ? o->until : UINT64_MAX;
             shadowed |= its > mine || (its == mine && o->number < s->row->number);
@@ -526,6 +527,7 @@ static void one_step(struct desired *d, struct model *m, struct view *v, uint64_
         dec.container_id = str_of(ids[c]);
         dec.until = rand_r(seed) % 2 ? now + (uint64_t)(rand_r(seed) % 50) : 0;
         m->levels[incident][c].on = dec.step >= STEP_WATCH && (!dec.until || dec.until > now);
+        m->levels[incident][c].act = dec.step > STEP_WATCH;
         m->levels[incident][c].until = dec.until;
         desired_decision(d, &dec, 1, now, on_change, v);
         break;

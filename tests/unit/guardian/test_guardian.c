@@ -81,7 +81,7 @@ static void core(struct fixture *f, int ready)
         uint64_t ticket;
         snprintf(name, sizeof(name), "hold-%u", i);
         if (guardian_add(g, UNDO_UNLINK, f->dirfd, name, &ticket) < 0)
-            pause(); // full: 64 are on the list
+            pause(); // full
         make(f, name);
         if (i % 3) {
             unlinkat(f->dirfd, name, 0);
@@ -130,18 +130,19 @@ static void test_hostile_paths_and_limits_are_refused(void **state)
 {
     struct fixture *f = *state;
     struct guardian *g;
-    uint64_t ticket, tickets[64];
+    uint64_t ticket, tickets[MAX_UNDOS];
     assert_int_equal(guardian_start(&g, NULL), 0);
     static const char *const bad[] = {"", "/etc/passwd", "..", "a/../../b", "a/..", "."};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         assert_int_equal(guardian_add(g, UNDO_UNLINK, f->dirfd, bad[i], &ticket), -EINVAL);
     assert_int_equal(guardian_add(g, 99, f->dirfd, "a", &ticket), -EINVAL);
-    assert_int_equal(guardian_add(g, UNDO_THAW, -1, "a", &ticket), -EBADF);
+    assert_int_equal(guardian_add(g, UNDO_UNLINK, -1, "a", &ticket), -EBADF);
+    assert_int_equal(guardian_add(g, UNDO_WRITE, f->dirfd, "a", &ticket), -EINVAL); // no text
     char longest[300];
     memset(longest, 'a', sizeof(longest) - 1);
     longest[sizeof(longest) - 1] = 0;
     assert_int_equal(guardian_add(g, UNDO_UNLINK, f->dirfd, longest, &ticket), -ENAMETOOLONG);
-    for (size_t i = 0; i < 64; i++)
+    for (size_t i = 0; i < MAX_UNDOS; i++)
         assert_int_equal(guardian_add(g, UNDO_UNLINK, f->dirfd, "a", &tickets[i]), 0);
     assert_int_equal(guardian_add(g, UNDO_UNLINK, f->dirfd, "a", &ticket), -ENOSPC);
     assert_int_equal(guardian_done(g, tickets[7]), 0);

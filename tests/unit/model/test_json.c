@@ -192,9 +192,10 @@ static void rows_decisions_outcomes(void **state)
     decision_json(&j, &d);
     assert_string_equal(
         b.ptr, "{\"id\":\"000000000000000000000000\",\"incident\":\"000000000000000000000000\","
-               "\"incident_number\":4,\"step\":\"watch\",\"container\":{\"number\":3,\"id\":\"c\"},"
+               "\"incident_number\":4,\"step\":\"watch\",\"would\":null,"
+               "\"container\":{\"number\":3,\"id\":\"c\"},"
                "\"boot_ns\":7,\"until_boot_ns\":8,\"severity\":\"Error\",\"confidence\":0.5,"
-               "\"reason\":\"r\"}");
+               "\"reason\":\"r\",\"where\":\"\"}");
     buf_reset(&b);
     j = json_on(&b);
     struct outcome o = {.row = 1,
