@@ -8,6 +8,8 @@
 void answer_reply(struct core *c, uint64_t client);
 void answer_problem(struct core *c, uint64_t client, int status, const char *code,
                     struct str message, const char *hint);
+// answers_comply.c
+void answer_comply(struct core *c, const struct control_request *r);
 // A boot time as wall time, or null where it is 0.
 void answer_time(struct json *j, const struct core *c, const char *key, uint64_t boot);
 
