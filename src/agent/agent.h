@@ -12,6 +12,8 @@ struct agent_options {        // what the command line said; NULL/0: default
     size_t rules_n;
     const char *const *policies;
     size_t policies_n;
+    const char *const *checks; // NULL: from the configuration, else the installed default content
+    size_t checks_n;
     const char *state_dir;   // /var/lib/bulkhead
     const char *runtime_dir; // /run/bulkhead (lock, socket "api.sock")
     const char *host_root;   // "/"
@@ -54,10 +56,21 @@ int agent_explain(const char *const *rules, size_t rules_n, const char *rule, bo
 // "NAMESPACE/KEY=VALUE,…". The answer, one JSON object, goes to j.
 int agent_net_try(const char *const *policies, size_t policies_n, const char *from, const char *to,
                   const char *port, struct json *j, struct diag_list *diags, struct error *err);
+// Bundles (folders, their config.json, or folders of bundles) judged by the controls of `checks`,
+// with the exceptions of `policies`: members of the object that is open in j. -EINVAL: a control or
+// a bundle cannot be read; what can be was judged.
+struct comply_answer;
+struct comply_check_options {
+    const char *const *bundles, *const *checks, *const *policies;
+    size_t bundles_n, checks_n, policies_n;
+};
+int agent_comply_check(const struct comply_check_options *o, struct json *j,
+                       struct diag_list *diags, struct comply_answer *ret, struct error *err);
 // Where things are, after defaults and BULKHEAD_… environment variables.
 const char *agent_default_state_dir(void);
 const char *agent_default_runtime_dir(void);
 const char *agent_default_rules_dir(void);
+const char *agent_default_checks_dir(void);
 // doctor: what this kernel allows, programs, pins; prove: self-proof in a scratch cgroup. JSON
 // object into j.
 int agent_doctor(const char *host_root, const char *pin_dir, bool prove, struct json *j,

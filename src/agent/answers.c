@@ -668,7 +668,7 @@ static const struct {
     {"findings", answer_findings},   {"events", answer_events},     {"reload", answer_reload},
     {"stop", answer_stop},           {"flows", answer_flows},       {"net-try", answer_net_try},
     {"profiles", answer_profiles},   {"profile", answer_profile},   {"act", answer_act},
-    {"responses", answer_responses},
+    {"responses", answer_responses}, {"comply", answer_comply},
 };
 
 void core_answer(struct core *c, const struct control_request *r)

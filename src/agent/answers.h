@@ -13,6 +13,8 @@ void answer_row(struct json *j, const struct row_state *s);
 // answers_respond.c
 void answer_act(struct core *c, const struct control_request *r);
 void answer_responses(struct core *c, const struct control_request *r);
+// answers_comply.c
+void answer_comply(struct core *c, const struct control_request *r);
 // A boot time as wall time, or null where it is 0.
 void answer_time(struct json *j, const struct core *c, const char *key, uint64_t boot);
 

@@ -1,13 +1,14 @@
 // The detectors that run beside the rules, how the line starts, feeds and ends them, and what they
 // need of the kernel. Adding one is a row here and a folder in src/detect/.
 #include "agent/detectors.h"
-
+#include "detect/comply/comply.h"
 #include "detect/profile/profile.h"
 
 #include <errno.h>
 
 const struct detector *const agent_detectors[] = {
     &profile_detector,
+    &comply_detector,
     NULL,
 };
 
@@ -41,6 +42,11 @@ int detectors_start(struct line *l, const struct detector *const *table)
                 return -ENOMEM;
     }
     return 0;
+}
+
+struct detect_env line_env(const struct line *l, unsigned shard)
+{
+    return shard_env(&l->shards[shard]);
 }
 
 void detectors_end(struct line *l)
@@ -112,6 +118,14 @@ void detectors_settle(struct line *l)
         if (l->running[i].detector->settle)
             l->running[i].detector->settle(l->running[i].whole, l->running[i].parts, l->shards_n,
                                            &env, l->now);
+}
+
+const void *const *line_detector_parts(const struct line *l, const struct detector *d)
+{
+    for (size_t i = 0; i < l->running_n; i++)
+        if (l->running[i].detector == d)
+            return (const void *const *)l->running[i].parts;
+    return NULL;
 }
 
 const void *line_detector(const struct line *l, const struct detector *d)

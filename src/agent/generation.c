@@ -1,5 +1,6 @@
 // A generation: documents and rules, compiled once, immutable after.
 #include "agent/line.h"
+#include "detect/comply/comply.h"
 
 struct generation *generation_build(const struct sources *s, uint64_t number,
                                     struct diag_list *diags)
@@ -18,7 +19,13 @@ struct generation *generation_build(const struct sources *s, uint64_t number,
     struct rule_options options = {.min_severity = config->min_severity,
                                    .first_match = config->rule_matching_first};
     g->rules = ruleset_compile(s, &options, diags); // also after an error: all diagnostics at once
-    if (!g->documents || !g->rules) {
+    bool controls = !g->documents || comply_check(g->documents, diags) == 0;
+    for (size_t i = 0; !controls && i < s->n; i++)
+        if (s->list[i].kind == SOURCE_DOCUMENTS || s->list[i].kind == SOURCE_CONFIG) {
+            _cleanup_free_ char *file = str_dup(s->list[i].name);
+            diag_snippets(diags, file, s->list[i].text);
+        }
+    if (!g->documents || !g->rules || !controls) {
         generation_free(g);
         return NULL;
     }

@@ -89,6 +89,9 @@ const struct decide *line_decide(const struct line *l);
 const struct generation *line_generation(const struct line *l);
 // What that detector remembers across containers; NULL: it does not run.
 const void *line_detector(const struct line *l, const struct detector *d);
+// What it remembers of single containers: a part a shard.
+const void *const *line_detector_parts(const struct line *l, const struct detector *d);
+struct detect_env line_env(const struct line *l, unsigned shard);
 uint64_t line_now(const struct line *l);
 int64_t line_wall_minus_boot(const struct line *l);
 struct line_stats {

@@ -28,6 +28,15 @@ const char *agent_default_rules_dir(void)
                                                       : BULKHEAD_DATADIR "/rules";
 }
 
+const char *agent_default_checks_dir(void)
+{
+    const char *v = getenv("BULKHEAD_CHECKS_DIR");
+    if (v && v[0])
+        return v;
+    return access("/etc/bulkhead/checks.d", F_OK) == 0 ? "/etc/bulkhead/checks.d"
+                                                       : BULKHEAD_DATADIR "/checks";
+}
+
 static void read_all(const char *const *rules, size_t rules_n, const char *const *policies,
                      size_t policies_n, const char *config, struct sources *ret,
                      struct diag_list *diags)

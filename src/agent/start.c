@@ -26,7 +26,7 @@ int core_read_sources(const struct agent_options *o, struct sources *ret, struct
     struct agent_config from_file;
     agent_config_defaults(&from_file);
     struct documents *docs = NULL;
-    if (config && !diags->errors && (!o->rules_n || !o->policies_n)) {
+    if (config && !diags->errors && (!o->rules_n || !o->policies_n || !o->checks_n)) {
         struct diag_list again = {0}; // said when the generation is built
         docs = documents_parse(ret, &again);
         diag_list_done(&again);
@@ -43,6 +43,13 @@ int core_read_sources(const struct agent_options *o, struct sources *ret, struct
         sources_read(ret, SOURCE_DOCUMENTS, o->policies[i], diags);
     for (size_t i = 0; !o->policies_n && i < from_file.policies_n; i++)
         sources_read(ret, SOURCE_DOCUMENTS, from_file.policies[i].ptr, diags);
+    for (size_t i = 0; i < o->checks_n; i++)
+        sources_read(ret, SOURCE_DOCUMENTS, o->checks[i], diags);
+    for (size_t i = 0; !o->checks_n && i < from_file.checks_n; i++)
+        sources_read(ret, SOURCE_DOCUMENTS, from_file.checks[i].ptr, diags);
+    // An agent without controls is one that watches only: not installed is no error.
+    if (!o->checks_n && !from_file.checks_n && access(agent_default_checks_dir(), F_OK) == 0)
+        sources_read(ret, SOURCE_DOCUMENTS, agent_default_checks_dir(), diags);
     documents_free(docs);
     return diags->errors ? -EINVAL : 0;
 }

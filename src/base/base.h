@@ -237,3 +237,7 @@ uint64_t hash64(const void *bytes, size_t len);
 // For tables keyed by strangers' bytes: SipHash-2-4 with a caller's key (an input of the line, so
 // that replay agrees).
 uint64_t hash_keyed(const uint8_t key[16], const void *bytes, size_t len);
+
+// ── secrets ──────────────────────────────────────────────────────────────────────────────────
+// Why NAME=value looks like a secret, or NULL. A constant: no byte of the value is in it.
+const char *secret_reason(struct str name, struct str value);

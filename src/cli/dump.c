@@ -3,6 +3,7 @@
 #include "agent/agent.h"
 #include "cli/internal.h"
 #include "decide/decide.h"
+#include "detect/comply/comply.h"
 #include "detect/rule/rule.h"
 
 // One row at a time, either a JSON object or cells of a table whose head is the first row's keys.
@@ -138,6 +139,20 @@ static void dump_operators(struct dump *d)
         cell_bool(d, "list", o->list);
         cell(d, "types", buf_view(&types));
         cell_text(d, "text", o->text);
+        row_end(d);
+    }
+}
+
+static void dump_facts(struct dump *d)
+{
+    for (size_t i = 0; i < comply_facts_n(); i++) {
+        struct comply_fact_row f;
+        comply_fact(i, &f);
+        row_begin(d);
+        cell_text(d, "name", f.name);
+        cell_text(d, "type", type_name(f.type));
+        cell_text(d, "source", f.source);
+        cell_text(d, "text", f.text);
         row_end(d);
     }
 }
@@ -328,6 +343,7 @@ static const struct dump_row {
     {"severities", "Severities, highest first.", dump_severities},
     {"ladder", "What an incident earns: the first line that fits its severity and confidence.",
      dump_ladder},
+    {"facts", "Facts that controls of compliance can ask for.", dump_facts},
     {"row-kinds", "Kinds of desired kernel state.", dump_row_kinds},
     {"entry-kinds", "Kinds of entries in the ledger.", dump_entry_kinds},
     {"outputs", "Formats of findings.", dump_outputs},

@@ -54,7 +54,7 @@ extern const struct option_row opt_config, opt_state, opt_runtime_dir, opt_host_
     opt_no_color, opt_help, opt_rules, opt_policies, opt_for, opt_follow, opt_dry_run, opt_shards,
     opt_streams, opt_pins, opt_record, opt_release, opt_quiet, opt_prove, opt_all, opt_key,
     opt_since, opt_confirm, opt_dismiss, opt_close, opt_reopen, opt_undo, opt_reason, opt_cpu,
-    opt_pids, opt_allow;
+    opt_pids, opt_allow, opt_checks, opt_every;
 
 // ── help.c ───────────────────────────────────────────────────────────────────────────────────
 void help_all(struct buf *out, const struct verb *verbs, size_t n);
@@ -137,6 +137,8 @@ int verb_row(const struct invocation *in);
 int verb_respond(const struct invocation *in);
 int verb_respond_undo(const struct invocation *in);
 int verb_respond_list(const struct invocation *in);
+int verb_comply_status(const struct invocation *in);
+int verb_comply_check(const struct invocation *in);
 int verb_doctor(const struct invocation *in);
 int verb_rules_check(const struct invocation *in);
 int verb_rules_explain(const struct invocation *in);
@@ -163,6 +165,7 @@ void render_why(const struct invocation *in, const json_t *reply, struct buf *ou
 void render_rows(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_act(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_responses(const struct invocation *in, const json_t *reply, struct buf *out);
+void render_comply(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_event(const struct invocation *in, const json_t *line, struct buf *out);
 void render_finding(const struct invocation *in, const json_t *line, struct buf *out);
 void render_net_try(const struct invocation *in, const json_t *reply, struct buf *out);

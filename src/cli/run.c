@@ -65,6 +65,7 @@ int run_agent(const struct invocation *in, const char *record_file)
     o.shards = (unsigned)shards;
     o.rules = option_list(in, &opt_rules, &o.rules_n);
     o.policies = option_list(in, &opt_policies, &o.policies_n);
+    o.checks = option_list(in, &opt_checks, &o.checks_n);
     o.runtime_dir = option_text(in, &opt_runtime_dir);
     if (!o.runtime_dir)
         o.runtime_dir = agent_default_runtime_dir();

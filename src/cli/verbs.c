@@ -4,10 +4,12 @@
 typedef const struct option_row *const options[];
 
 static options no_options = {NULL};
-static options run_options = {&opt_rules,   &opt_policies, &opt_for,  &opt_dry_run,
-                              &opt_shards,  &opt_streams,  &opt_pins, &opt_record,
-                              &opt_release, &opt_quiet,    NULL};
-static options record_options = {&opt_rules,   &opt_policies, &opt_for,     &opt_shards,
+static options comply_options = {&opt_every, NULL};
+static options comply_check_options = {&opt_checks, &opt_policies, &opt_every, NULL};
+static options run_options = {&opt_rules,   &opt_policies, &opt_checks,  &opt_for,
+                              &opt_dry_run, &opt_shards,   &opt_streams, &opt_pins,
+                              &opt_record,  &opt_release,  &opt_quiet,   NULL};
+static options record_options = {&opt_rules,   &opt_policies, &opt_checks,  &opt_for, &opt_shards,
                                  &opt_streams, &opt_pins,     &opt_release, NULL};
 static options replay_options = {&opt_rules, &opt_streams, &opt_quiet, NULL};
 static options stream_options = {&opt_for, NULL};
@@ -81,6 +83,13 @@ const struct verb cli_verbs[] = {
      "what is done to containers now, and whether incidents may act (asks the "
      "agent)",
      "bulkhead respond list", no_options, verb_respond_list, false},
+    {"comply status", "[CONTAINER]",
+     "controls of compliance that fail or are unknown, for every container (asks the agent)",
+     "bulkhead comply status web --all", comply_options, verb_comply_status, false},
+    {"comply check", "BUNDLE…",
+     "judge bundles before anybody starts them; exit code 1 where a control fails or is unknown",
+     "bulkhead comply check /run/bundles/web --checks checks/", comply_check_options,
+     verb_comply_check, false},
     {"rules check", "FILE…",
      "read and compile rules: every error with file, line and hint; exit code 1 if there are any",
      "bulkhead rules check rules/*.yaml", check_options, verb_rules_check, false},

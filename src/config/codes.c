@@ -40,6 +40,9 @@ const struct diag_code config_codes[] = {
     {"BH305", "a port by name"},
     {"BH306", "a network policy that lets no name be resolved"},
     {"BH307", "a line that another one covers"},
+    {"BH230", "an expression of a Control that does not compile"},
+    {"BH231", "an Exception from a control that is not there"},
+    {"BH232", "a bundle that cannot be read"},
     // rules: Falco's own codes, so that tools that read them keep working
     {"LOAD_ERR_FILE_READ", "File read error"},
     {"LOAD_ERR_YAML_PARSE", "YAML parse error"},

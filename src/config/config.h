@@ -213,6 +213,32 @@ const char *network_fault(struct str s);
 enum tri response_protects(const struct response *list, size_t n, const struct container *c,
                            char *ret, size_t size);
 
+// kind: Control: what must hold of containers. Expressions as they were written, and where.
+struct control_text {
+    struct str text; // empty: not given
+    unsigned line, column;
+    bool block, folded;
+};
+struct control_reference {
+    struct str standard, id;
+};
+struct control {
+    struct str name, file;
+    unsigned line;
+    struct str title, description, remediation;
+    enum severity severity;
+    struct control_text when, bundle, live;
+    struct control_reference *references;
+    size_t references_n;
+};
+// kind: Exception: a control that need not hold for some containers until then.
+struct exception {
+    struct str name, file;
+    unsigned line;
+    struct str control, reason;
+    struct selector selector;
+    uint64_t until; // ns since 1970
+};
 struct agent_config {      // kind: Agent; what isn't given has its default
     uint64_t memory_bytes; // 256 MiB
     unsigned shards;       // 0: one per 16 cores
@@ -228,8 +254,8 @@ struct agent_config {      // kind: Agent; what isn't given has its default
     bool rule_matching_first;
     // output: written to standard output
     bool json_iso_time;
-    struct str *rules, *policies; // paths, from the file
-    size_t rules_n, policies_n;
+    struct str *rules, *policies, *checks; // paths, from the file
+    size_t rules_n, policies_n, checks_n;
 };
 // ── kind: Profile: how a workload is learned, and what it may do ─────────────────────────────
 enum profile_dimension {
@@ -265,6 +291,10 @@ struct documents {
     size_t namespaces_n;
     struct response *responses; // in the order in which they were read
     size_t responses_n;
+    struct control *controls;
+    size_t controls_n;
+    struct exception *exceptions;
+    size_t exceptions_n;
     struct arena *arena;
 };
 void agent_config_defaults(struct agent_config *c);

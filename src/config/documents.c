@@ -35,9 +35,13 @@ static const struct kind {
      "what is done to a container because of an incident"},
     {.name = "Retention"},
     {.name = "Baseline"},
-    {.name = "Exception"},
+    {"Control", take_control, print_controls, control_spec_keys, &control_defaults,
+     "what must hold of containers; a control of a standard, as expressions over facts"},
+    {"Exception", take_exception, print_exceptions, exception_spec_keys, NULL,
+     "a control that need not hold for some containers, until when and why"},
 };
-const char *const config_kinds[] = {"Agent", "Policy", "Profile", "Response", NULL};
+const char *const config_kinds[] = {"Agent",   "Policy",    "Profile", "Response",
+                                    "Control", "Exception", NULL};
 
 static const char *const envelope_keys[] = {"apiVersion", "kind", "metadata", "spec"};
 static const char *const metadata_keys[] = {"name"};
@@ -298,6 +302,8 @@ void documents_free(struct documents *d)
     free(d->policies);
     free(d->profiles);
     free(d->responses);
+    free(d->controls);
+    free(d->exceptions);
     free(d);
 }
 

@@ -48,7 +48,8 @@ struct key {
 
 extern const struct value_type value_size, value_duration, value_u64, value_unsigned, value_i32,
     value_severity, value_choice, value_text, value_glob, value_paths, value_labels, value_deny,
-    value_net_deny, value_group, value_items, value_fraction, value_networks;
+    value_net_deny, value_group, value_items, value_fraction, value_networks, value_expression,
+    value_prose;
 
 // The keys of one map into the struct at `at`: unknown and missing ones are reported.
 void config_keys_read(struct reading *r, const struct key *keys, const struct yaml *map, void *at);
@@ -102,3 +103,10 @@ void network_lint(const struct documents *d, struct diag_list *diags);
 extern const struct key config_selector_keys[]; // into a struct selector
 void response_take(struct building *b, struct reading *r, const struct document *doc);
 void responses_print(const struct documents *d, struct buf *out);
+// doc_control.c
+extern const struct key control_spec_keys[], exception_spec_keys[];
+extern const struct control control_defaults;
+void take_control(struct building *b, struct reading *r, const struct document *doc);
+void take_exception(struct building *b, struct reading *r, const struct document *doc);
+void print_controls(const struct documents *d, struct buf *out);
+void print_exceptions(const struct documents *d, struct buf *out);

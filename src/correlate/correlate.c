@@ -5,7 +5,8 @@
 //   from outside any image; without a process of its own, the newest incident of its container;
 // and to all of them at once if several hold: then they were one attack, and the oldest takes the
 // others in. A file that is only read (a shared lower layer's /etc/shadow, the image's busybox)
-// joins nothing: everybody reads it.
+// joins nothing: everybody reads it. A finding of posture (how a container is, not what happened in
+// it) opens nothing: it is kept and stands in the stories of its container.
 #include "correlate/internal.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ struct correlate {
     uint64_t last_number;
     struct links links;
     struct writes writes;
+    struct postures postures;
 };
 
 struct correlate *correlate_new(const struct correlate_limits *l)
@@ -47,6 +49,7 @@ void correlate_free(struct correlate *c)
         return;
     for (size_t i = 0; i < c->n; i++)
         growing_free(c->list[i]);
+    postures_done(&c->postures);
     free(c->list);
     free(c);
 }
@@ -345,8 +348,40 @@ static void add_finding(struct correlate *c, struct growing *g, const struct fin
     growing_add(g, f, why, timeline_limit(c));
 }
 
+// How the incident's containers are belongs to its story.
+static void add_postures(struct correlate *c, struct growing *g)
+{
+    for (size_t i = 0; i < g->view.containers_n; i++) {
+        if (g->postured[i])
+            continue;
+        g->postured[i] = true;
+        for (size_t k = 0; k < c->postures.n; k++)
+            if (c->postures.list[k].finding->container == g->containers[i])
+                growing_add_posture(g, c->postures.list[k].finding, timeline_limit(c));
+    }
+}
+
+// Opens nothing: it is kept for incidents to come, and added to those that are there.
+static void posture(struct correlate *c, const struct finding *f, correlate_emit emit, void *ctx)
+{
+    postures_keep(&c->postures, f);
+    for (size_t i = 0; i < c->n; i++) {
+        struct growing *g = c->list[i];
+        bool about = false;
+        for (size_t k = 0; growing_live(g) && k < g->view.containers_n; k++)
+            about |= g->containers[k] == f->container;
+        if (!about || !growing_add_posture(g, f, timeline_limit(c)))
+            continue;
+        emit(ctx, &g->view);
+    }
+}
+
 void correlate_finding(struct correlate *c, const struct finding *f, correlate_emit emit, void *ctx)
 {
+    if (f->posture) {
+        posture(c, f, emit, ctx);
+        return;
+    }
     struct matches m = {0};
     uint64_t lineage = lineage_of(f);
     forget_closed(c);
@@ -383,6 +418,7 @@ void correlate_finding(struct correlate *c, const struct finding *f, correlate_e
             why = link;
     }
     add_finding(c, g, f, why);
+    add_postures(c, g);
     link_finding(c, g, f, lineage);
     // The survivor first: what it now asks for stands before what the others asked for goes.
     emit(ctx, &g->view);

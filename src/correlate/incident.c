@@ -191,16 +191,10 @@ static struct str chain_text(const struct finding *f)
     return b.len ? keep(buf_view(&b), MAX_CHAIN_TEXT) : STR_NULL;
 }
 
-void growing_add(struct growing *g, const struct finding *f, const char *joined_by,
-                 size_t max_timeline)
+static void add_finding(struct growing *g, const struct finding *f, const char *joined_by,
+                        size_t max_timeline)
 {
     struct incident *v = &g->view;
-    set_title(g, f);
-    v->severity = MIN(v->severity, f->severity);
-    add_rule(g, f->rule, f->confidence);
-    add_container(g, f->container, f->container_id);
-    for (size_t i = 0; i < f->tags_n; i++)
-        add_tag(g, f->tags[i]);
     _cleanup_buf_ struct buf text = {0};
     buf_str(&text, f->rule);
     if (f->output.len) {
@@ -220,6 +214,22 @@ void growing_add(struct growing *g, const struct finding *f, const char *joined_
         .chain = chain_text(f),
     };
     add_entry(g, &e, max_timeline);
+    v->findings_total++;
+    v->lossy |= f->lossy;
+    v->version++;
+}
+
+void growing_add(struct growing *g, const struct finding *f, const char *joined_by,
+                 size_t max_timeline)
+{
+    struct incident *v = &g->view;
+    set_title(g, f);
+    v->severity = MIN(v->severity, f->severity);
+    add_rule(g, f->rule, f->confidence);
+    add_container(g, f->container, f->container_id);
+    for (size_t i = 0; i < f->tags_n; i++)
+        add_tag(g, f->tags[i]);
+    add_finding(g, f, joined_by, max_timeline);
     if (f->time.ns < v->first.ns) {
         v->first = f->time;
         v->first_wall = f->wall;
@@ -228,10 +238,25 @@ void growing_add(struct growing *g, const struct finding *f, const char *joined_
         v->last = f->time;
         v->last_wall = f->wall;
     }
-    v->findings_total++;
-    v->lossy |= f->lossy;
     v->joined_by = joined_by;
-    v->version++;
+}
+
+static const char posture_word[] = "posture";
+
+static bool has_posture(const struct growing *g, struct id finding)
+{
+    for (size_t i = 0; i < g->view.timeline_n; i++)
+        if (g->timeline[i].joined_by == posture_word && id_eq(g->timeline[i].finding, finding))
+            return true;
+    return false;
+}
+
+bool growing_add_posture(struct growing *g, const struct finding *f, size_t max_timeline)
+{
+    if (has_posture(g, f->id))
+        return false;
+    add_finding(g, f, posture_word, max_timeline);
+    return true;
 }
 
 void growing_absorb(struct growing *g, struct growing *from, const char *joined_by,
@@ -254,6 +279,8 @@ void growing_absorb(struct growing *g, struct growing *from, const char *joined_
         add_tag(g, from->tags[i]);
     for (size_t i = 0; i < w->timeline_n; i++) {
         struct timeline_entry e = from->timeline[i];
+        if (e.joined_by == posture_word && has_posture(g, e.finding))
+            continue; // both were about this container
         e.text = keep(e.text, MAX_TIMELINE_TEXT);
         e.chain = keep(e.chain, MAX_CHAIN_TEXT);
         add_entry(g, &e, max_timeline);

@@ -18,6 +18,8 @@ enum {
     MAX_INCIDENT_LINKS = 512,
     MAX_WRITES = 8192, // files remembered as written
     MAX_WRITERS = 4,   // lineages of a file
+    MAX_POSTURES = 1024,
+    MAX_CONTAINER_POSTURES = 24, // of one container; its oldest goes then
 };
 
 // ── links: what makes a finding belong to an incident ────────────────────────────────────────
@@ -77,6 +79,22 @@ void writes_init(struct writes *w);
 void writes_note(struct writes *w, const struct correlate_write *what);
 const struct written *writes_find(const struct writes *w, uint64_t dev, uint64_t ino);
 
+// ── posture ──────────────────────────────────────────────────────────────────────────────────
+// Findings of how a container is, kept until it has an incident that they add to.
+struct posture_entry {
+    struct finding *finding; // a copy, with its arena
+    struct arena *arena;
+    uint64_t order; // when it was kept
+};
+struct postures {
+    struct posture_entry list[MAX_POSTURES];
+    size_t n;
+    uint64_t order, evicted;
+};
+void postures_done(struct postures *p);
+// The newest of that container and rule is kept; where its share is used up, its oldest goes.
+void postures_keep(struct postures *p, const struct finding *f);
+
 // ── an incident while it grows ───────────────────────────────────────────────────────────────
 struct growing {
     struct incident view; // its pointers point into what follows
@@ -96,12 +114,16 @@ struct growing {
     double title_confidence;
     uint32_t links; // head
     size_t links_n;
+    bool postured[MAX_INCIDENT_CONTAINERS]; // beside containers: what was kept of it was added
 };
 struct growing *growing_new(const struct finding *first, uint64_t number);
 void growing_free(struct growing *g);
 bool growing_knows_rule(const struct growing *g, struct str rule);
 void growing_add(struct growing *g, const struct finding *f, const char *joined_by,
                  size_t max_timeline);
+// A finding of posture: it stands in the story, and changes neither severity nor confidence nor
+// title nor when the incident was last heard of. False: it stands there already.
+bool growing_add_posture(struct growing *g, const struct finding *f, size_t max_timeline);
 // Takes everything of `from` but its links; `from` is empty and closed then.
 void growing_absorb(struct growing *g, struct growing *from, const char *joined_by,
                     size_t max_timeline);

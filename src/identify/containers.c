@@ -265,8 +265,11 @@ void reg_made(struct identify *i, const struct bh_rec *rec, const struct bh_cgro
         r->pub.created = rec->time;
         const struct proc *maker = proc_find(i, rec->tgid, rec->start);
         const struct image *m = maker ? img_pick(maker, rec->exec) : NULL;
-        if (m && m->nses.mnt)
+        if (m && m->nses.mnt) {
             r->pub.host_mnt_ns = m->nses.mnt;
+            r->pub.maker_nses = m->nses;
+            r->pub.maker_userns = m->creds.userns;
+        }
         if (m) {
             r->maker_dev = m->exe.dev;
             r->maker_ino = m->exe.ino;

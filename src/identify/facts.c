@@ -31,6 +31,7 @@ struct draft {
     struct facts f;
     struct label labels[MAX_LABELS];
     struct mount_fact mounts[MAX_MOUNT_FACTS];
+    struct label secrets[MAX_SECRET_FACTS];
     struct str id, bundle;
     enum tri host_mnt;
 };
@@ -99,6 +100,51 @@ static size_t take_mounts(json_t *object, struct mount_fact mounts[MAX_MOUNT_FAC
     return n;
 }
 
+static void take_u64(const json_t *object, const char *key, uint64_t *to, uint64_t otherwise)
+{
+    const json_t *v = json_object_get(object, key);
+    *to = json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v)
+                                                           : otherwise;
+}
+
+// How a bundle confines its container. It comes whole or not at all.
+static void take_posture(const json_t *from, struct posture *p,
+                         struct label secrets[MAX_SECRET_FACTS])
+{
+    const struct {
+        const char *key;
+        enum tri *to;
+    } tris[] = {{"host_mnt", &p->host_mnt},
+                {"host_uts", &p->host_uts},
+                {"user_namespace", &p->user_ns},
+                {"seccomp", &p->seccomp},
+                {"no_new_privileges", &p->no_new_privs},
+                {"masked_paths", &p->masked_paths}};
+    uint64_t n;
+    size_t k;
+    json_t *v;
+    *p = (struct posture){.read = YES};
+    for (size_t i = 0; i < ARRAY_SIZE(tris); i++)
+        take_tri(from, tris[i].key, tris[i].to);
+    p->caps_said = json_is_integer(json_object_get(from, "capabilities")) ? YES : UNKNOWN;
+    take_u64(from, "capabilities", &p->caps, 0);
+    take_u64(from, "memory_limit", &p->memory_limit, UINT64_MAX);
+    take_u64(from, "pids_limit", &p->pids_limit, UINT64_MAX);
+    take_u64(from, "mounts_total", &n, UINT32_MAX);
+    p->mounts_total = (uint32_t)MIN(n, (uint64_t)UINT32_MAX);
+    take_u64(from, "secrets_total", &n, UINT32_MAX);
+    p->secrets_total = (uint32_t)MIN(n, (uint64_t)UINT32_MAX);
+    json_array_foreach (json_object_get(from, "secrets"), k, v) {
+        if (p->secrets_n == MAX_SECRET_FACTS)
+            break;
+        struct label *l = &secrets[p->secrets_n];
+        *l = (struct label){0};
+        take_str(v, "name", &l->key);
+        take_str(v, "reason", &l->value);
+        p->secrets_n++;
+    }
+}
+
 // What the JSON says, over or under what is known already.
 static void fill(struct draft *d, const struct facts *known, json_t *root, bool over)
 {
@@ -140,6 +186,14 @@ static void fill(struct draft *d, const struct facts *known, json_t *root, bool 
         f->mounts_n = known->mounts_n;
         memcpy(d->mounts, known->mounts, known->mounts_n * sizeof(d->mounts[0]));
     }
+    f->posture.secrets = d->secrets;
+    const json_t *posture = json_object_get(root, "posture");
+    if (json_is_object(posture) && (over || f->posture.read != YES)) {
+        take_posture(posture, &f->posture, d->secrets);
+        f->posture.secrets = d->secrets;
+    } else if (known && known->posture.secrets_n)
+        memcpy(d->secrets, known->posture.secrets,
+               known->posture.secrets_n * sizeof(d->secrets[0]));
     take_str(root, "id", &d->id);
     take_str(root, "bundle", &d->bundle);
     take_tri(root, "host_mnt", &d->host_mnt);
@@ -159,13 +213,16 @@ static size_t size_of(struct draft *d)
     struct str *s[PACKED_STRINGS];
     size_t n = each_string(d, s);
     size_t size = sizeof(struct facts) + d->f.labels_n * sizeof(struct label) +
-                  d->f.mounts_n * sizeof(struct mount_fact);
+                  d->f.mounts_n * sizeof(struct mount_fact) +
+                  d->f.posture.secrets_n * sizeof(struct label);
     for (size_t k = 0; k < n; k++)
         size += s[k]->len + 1;
     for (size_t k = 0; k < d->f.labels_n; k++)
         size += d->labels[k].key.len + d->labels[k].value.len + 2;
     for (size_t k = 0; k < d->f.mounts_n; k++)
         size += d->mounts[k].source.len + d->mounts[k].destination.len + d->mounts[k].type.len + 3;
+    for (size_t k = 0; k < d->f.posture.secrets_n; k++)
+        size += d->secrets[k].key.len + d->secrets[k].value.len + 2;
     return size;
 }
 
@@ -188,6 +245,7 @@ static struct facts *pack(struct identify *i, struct draft *d, uint8_t *ret_clas
         f = pool_alloc(&i->facts, size, ret_class);
     if (!f) {
         d->f.labels_n = d->f.mounts_n = 0;
+        d->f.posture = (struct posture){0};
         d->f.problem = str_of(cut);
         f = pool_alloc(&i->facts, size_of(d), ret_class);
     }
@@ -196,7 +254,8 @@ static struct facts *pack(struct identify *i, struct draft *d, uint8_t *ret_clas
     *f = d->f;
     f->labels = (struct label *)(f + 1);
     f->mounts = (struct mount_fact *)(f->labels + f->labels_n);
-    char *at = (char *)(f->mounts + f->mounts_n);
+    f->posture.secrets = (struct label *)(f->mounts + f->mounts_n);
+    char *at = (char *)(f->posture.secrets + f->posture.secrets_n);
     for (size_t k = 0; k < f->labels_n; k++) {
         f->labels[k] = d->labels[k];
         put(&at, &f->labels[k].key);
@@ -207,6 +266,11 @@ static struct facts *pack(struct identify *i, struct draft *d, uint8_t *ret_clas
         put(&at, &f->mounts[k].source);
         put(&at, &f->mounts[k].destination);
         put(&at, &f->mounts[k].type);
+    }
+    for (size_t k = 0; k < f->posture.secrets_n; k++) {
+        f->posture.secrets[k] = d->secrets[k];
+        put(&at, &f->posture.secrets[k].key);
+        put(&at, &f->posture.secrets[k].value);
     }
     put(&at, &f->name);
     put(&at, &f->image);

@@ -143,8 +143,10 @@ static struct proc *on_exec(struct identify *i, const struct bh_rec *rec, struct
 static struct proc *on_task(struct identify *i, const struct bh_rec *rec, struct proc *p)
 {
     const struct bh_exec *x = REC_AS(rec, bh_exec);
-    if (rec->tgid == 1 && x->nses.mnt)
+    if (rec->tgid == 1 && x->nses.mnt) {
         i->host_nses = x->nses;
+        i->host_userns = x->creds.userns;
+    }
     bool fresh = !p;
     if (fresh) {
         const struct proc *newer = proc_newest(i, rec->tgid);
@@ -445,6 +447,13 @@ int identify_processes(const struct identify *i, identify_each_process f, void *
                 return err;
         }
     return 0;
+}
+
+bool identify_host(const struct identify *i, struct bh_nses *ret, uint32_t *ret_userns)
+{
+    *ret = i->host_nses;
+    *ret_userns = i->host_userns;
+    return i->host_nses.mnt;
 }
 
 void identify_stats(const struct identify *i, struct identify_stats *ret)

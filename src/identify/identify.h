@@ -65,6 +65,8 @@ typedef int (*identify_each_container)(void *ctx, const struct container *c);
 typedef int (*identify_each_process)(void *ctx, const struct process *p);
 int identify_containers(const struct identify *i, identify_each_container f, void *ctx);
 int identify_processes(const struct identify *i, identify_each_process f, void *ctx);
+// The host's own namespaces, as PID 1 has them. False: not known (all 0).
+bool identify_host(const struct identify *i, struct bh_nses *ret, uint32_t *ret_userns);
 struct identify_stats {
     uint64_t processes, images, containers, bytes, evicted_processes, evicted_containers,
         unknown_processes, malformed;

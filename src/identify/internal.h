@@ -14,6 +14,7 @@ enum {
     KEEP_ANCESTRY = 32, // … to this many
     MAX_LABELS = 256,   // of one container
     MAX_MOUNT_FACTS = 256,
+    MAX_SECRET_FACTS = 64,
     MAX_FACT_STRING = 4096,    // bytes of one string of a fact
     MAX_FACT_BYTES = 64 << 10, // of one container's facts; past it labels and mounts are left out
     MAX_FACT_TEXT = 1 << 20,   // of the JSON that brings them
@@ -123,6 +124,7 @@ struct identify {
     struct reg host;
     struct reg nowhere;       // stands in where the table is full
     struct bh_nses host_nses; // of PID 1
+    uint32_t host_userns;
     uint64_t now;             // latest record time
     uint64_t losses, losses_cleared, events;
     int64_t unexplained; // records missing that no storm has accounted for yet

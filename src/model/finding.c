@@ -152,6 +152,8 @@ static void json_evidence(struct json *j, const struct finding *f)
     json_kcstr(j, "truth", truth_name((enum bh_truth)f->truth));
     json_kflags(j, "flags", f->flags);
     json_kbool(j, "lossy", f->lossy);
+    if (f->posture)
+        json_kbool(j, "posture", true);
     json_kbig(j, "shard", f->shard);
     json_kbig(j, "segment", f->segment);
     json_kbig(j, "offset", f->offset);

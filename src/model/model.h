@@ -26,6 +26,14 @@ extern const size_t model_kinds_n;
 const struct kind_row *kind_row(uint16_t kind); // NULL: unknown
 const struct kind_row *kind_by_name(struct str name);
 
+// Capabilities by their numbers (capabilities(7)): "CAP_CHOWN". NULL: this version has no name for
+// it.
+const char *cap_name(unsigned number);
+int cap_number(struct str name); // -ENOENT
+enum { CAP_NUMBERS = 41, CAP_UNNAMED = 62 /* the bit for all that have no name here */ };
+// What makes a container privileged: all that kernels of 2013 and later have (to CAP_AUDIT_READ).
+#define CAPS_PRIVILEGED ((1ULL << 38) - 1)
+
 // System calls that records name (abi.h enum bh_call): Falco's evt.type, and the kind that carries
 // them.
 struct call_row {
@@ -139,6 +147,17 @@ struct mount_fact {
     struct str source, destination, type;
     bool read_only;
 };
+// What a bundle says of how its container is confined.
+struct posture {
+    enum tri read; // YES: a bundle was read whole; else nothing below is known
+    enum tri host_mnt, host_uts, user_ns, seccomp, no_new_privs, masked_paths, caps_said;
+    uint64_t caps;                     // all sets together, a bit a number (cap_name)
+    uint64_t memory_limit, pids_limit; // UINT64_MAX: none
+    uint32_t mounts_total;             // may be more than the mounts that are kept
+    uint32_t secrets_total;
+    struct label *secrets; // of the environment: a variable's name, and why it looks like one
+    size_t secrets_n;
+};
 struct facts {
     uint32_t version;   // 0: nothing known yet
     const char *source; // "bundle", "runtime state", …: ranked
@@ -151,6 +170,7 @@ struct facts {
     struct str hostname;
     enum tri privileged, host_pid, host_net, host_ipc, readonly_root, terminal;
     uint32_t uid, gid;
+    struct posture posture;
     struct str problem; // why the facts could not be read, empty if they could
 };
 struct container {
@@ -165,6 +185,8 @@ struct container {
     uint64_t known; // when the first facts arrived
     uint8_t level;
     uint32_t host_mnt_ns;
+    struct bh_nses maker_nses; // of who made its cgroup (the runtime, or systemd); 0: not known
+    uint32_t maker_userns;
     bool host_mnt;             // it shares that one
     const struct facts *facts; // never NULL; version 0 when nothing is known
     bool lossy;                // a loss since the last seal could have touched it
@@ -282,6 +304,7 @@ struct finding {
     uint8_t truth;
     uint32_t flags; // record's flags
     bool lossy;     // a loss could have spoilt it
+    bool posture;   // how something is, not what happened: adds to an incident and opens none
     uint64_t row;   // the row that was met (verdicts), 0: none
     uint8_t effect; // enum bh_effect
     uint32_t shard;

@@ -81,6 +81,7 @@ static void facts_of(json_t *reply, const json_t *config)
     reply_set(reply, "terminal", flag(member(process, "terminal"), false));
     reply_set(reply, "uid", user_id(process, "uid"));
     reply_set(reply, "gid", user_id(process, "gid"));
+    reply_posture(reply, config);
 }
 
 void worker_parse_bundle(struct str bytes, struct str args, struct buf *out)

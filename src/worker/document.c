@@ -237,6 +237,7 @@ void reply_write(json_t *reply, struct buf *out)
     out->len = before;
     json_object_set_new(reply, "labels", (json_object)());
     json_object_set_new(reply, "mounts", (json_array)());
+    json_object_del(reply, "posture");
     reply_problem(reply, "labels and mounts were left out: together they are larger than 256 KiB");
     json_dump_callback(reply, to_buf, out, JSON_COMPACT);
 }

@@ -2,6 +2,7 @@
 // share.
 #pragma once
 
+#include "model/model.h"
 #include "worker/worker.h"
 
 #include <jansson.h>
@@ -16,6 +17,8 @@ enum {
     MAX_STRANGER_STRING = 4096,
     MAX_STRANGER_MOUNTS = 256,
     MAX_STRANGER_LABELS = 256,
+    MAX_STRANGER_SECRETS = 64, // variables that are named; the rest is counted
+    MAX_SECRET_TEXT = 128,     // bytes of such a name
     WORKER_DEADLINE_MS = 2000,
     WORKER_START_MS = 5000,
     WORKER_CPU_SECONDS = 2,            // of one request
@@ -65,3 +68,5 @@ void reply_annotations(json_t *reply, const json_t *annotations);
 // privileges.c
 json_t *privileged_of(const json_t *config);
 void reply_namespaces(json_t *reply, const json_t *namespaces, const char *const names[4]);
+// posture.c: how the container is confined.
+void reply_posture(json_t *reply, const json_t *config);
