@@ -659,12 +659,25 @@ static const struct {
     const char *name; // of control_requests
     void (*answer)(struct core *c, const struct control_request *r);
 } answers[] = {
-    {"version", answer_version},     {"status", answer_status},     {"ps", answer_ps},
-    {"incidents", answer_incidents}, {"incident", answer_incident}, {"respond", answer_confirm},
-    {"rows", answer_rows},           {"undo", answer_undo},         {"why", answer_why},
-    {"findings", answer_findings},   {"events", answer_events},     {"reload", answer_reload},
-    {"stop", answer_stop},           {"flows", answer_flows},       {"net-try", answer_net_try},
-    {"profiles", answer_profiles},   {"profile", answer_profile},
+    {"version", answer_version},
+    {"status", answer_status},
+    {"ps", answer_ps},
+    {"incidents", answer_incidents},
+    {"incident", answer_incident},
+    {"respond", answer_confirm},
+    {"rows", answer_rows},
+    {"undo", answer_undo},
+    {"why", answer_why},
+    {"findings", answer_findings},
+    {"events", answer_events},
+    {"reload", answer_reload},
+    {"stop", answer_stop},
+    {"profiles", answer_profiles},
+    {"profile", answer_profile},
+    {"profile-diff", answer_profile_diff},
+    {"profile-export", answer_profile_export},
+    {"flows", answer_flows},
+    {"net-try", answer_net_try},
 };
 
 void core_answer(struct core *c, const struct control_request *r)
