@@ -80,6 +80,7 @@ enum bh_kind {
     BH_SCAN_DONE = 263,
     BH_COVERAGE = 264,  /* kinds, levels in force from here on */
     BH_ADDRESSES = 265, /* the addresses in a network namespace, the host's too */
+    BH_PROFILE = 267, /* what was learned of a workload before the agent started */
     BH_KIND_MAX = 272,
 };
 

@@ -669,6 +669,7 @@ static const struct {
     {"stop", answer_stop},           {"flows", answer_flows},       {"net-try", answer_net_try},
     {"profiles", answer_profiles},   {"profile", answer_profile},   {"act", answer_act},
     {"responses", answer_responses}, {"comply", answer_comply},
+    {"profile-diff", answer_profile_diff}, {"profile-export", answer_profile_export},
 };
 
 void core_answer(struct core *c, const struct control_request *r)

@@ -25,3 +25,5 @@ void answer_net_try(struct core *c, const struct control_request *r);
 // answers_profile.c
 void answer_profiles(struct core *c, const struct control_request *r);
 void answer_profile(struct core *c, const struct control_request *r);
+void answer_profile_diff(struct core *c, const struct control_request *r);
+void answer_profile_export(struct core *c, const struct control_request *r);

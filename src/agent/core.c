@@ -208,6 +208,7 @@ void core_tick(struct core *c)
         reconcile_complete(c->reconcile);
     }
     reconcile_tick(c->reconcile, now, on_outcome_later, c);
+    profiles_save(c, false);
     if (c->streams)
         streams_flush(c->streams);
     lines_out_flush(&c->out);

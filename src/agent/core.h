@@ -68,6 +68,7 @@ struct core {
     uint64_t api_restart, guardian_restart; // when last
     uint64_t generation;
     uint64_t segment_failures;
+    struct profiles *profiles; // what of the workloads' profiles is on disk
     char segment_problem[256], reload_problem[256];
     bool stopping, release, scan_done, rows_complete;
     bool busy; // the last turn took something: more will come soon
@@ -93,6 +94,10 @@ void core_seal(struct core *c, uint64_t age_ns);
 // addresses.c
 void core_read_addresses(struct core *c, const struct container *container); // NULL: the host's
 void core_refresh_addresses(struct core *c, uint64_t now);
+// profiles.c
+void profiles_load(struct core *c); // what was learned before, as inputs
+void profiles_close(struct core *c);
+void profiles_save(struct core *c, bool all); // what changed; all: at the end, also on the disk
 // taps.c
 int tap_add(struct core *c, uint64_t client, struct str filter, struct buf *ret_problem);
 void tap_remove(struct core *c, uint64_t client);

@@ -37,23 +37,19 @@ const char *agent_default_checks_dir(void)
                                                        : BULKHEAD_DATADIR "/checks";
 }
 
-static void read_all(const char *const *rules, size_t rules_n, const char *const *policies,
-                     size_t policies_n, const char *config, struct sources *ret,
-                     struct diag_list *diags)
-{
-    if (config)
-        sources_read(ret, SOURCE_CONFIG, config, diags);
-    for (size_t i = 0; i < rules_n; i++)
-        sources_read(ret, SOURCE_RULES, rules[i], diags);
-    for (size_t i = 0; i < policies_n; i++)
-        sources_read(ret, SOURCE_DOCUMENTS, policies[i], diags);
-}
-
-int agent_check(const char *const *rules, size_t rules_n, const char *const *policies,
-                size_t policies_n, const char *config, struct diag_list *diags, size_t *ret_rules)
+int agent_check(const struct agent_options *o, struct diag_list *diags, size_t *ret_rules)
 {
     struct sources sources = {0};
-    read_all(rules, rules_n, policies, policies_n, config, &sources, diags);
+    if (o->config)
+        sources_read(&sources, SOURCE_CONFIG, o->config, diags);
+    for (size_t i = 0; i < o->rules_n; i++)
+        sources_read(&sources, SOURCE_RULES, o->rules[i], diags);
+    for (size_t i = 0; i < o->policies_n; i++)
+        sources_read(&sources, SOURCE_DOCUMENTS, o->policies[i], diags);
+    for (size_t i = 0; i < o->profiles_n; i++)
+        sources_read(&sources, SOURCE_DOCUMENTS, o->profiles[i], diags);
+    for (size_t i = 0; i < o->checks_n; i++)
+        sources_read(&sources, SOURCE_DOCUMENTS, o->checks[i], diags);
     struct generation *g = generation_build(&sources, 1, diags);
     if (ret_rules)
         *ret_rules = g ? ruleset_rules(g->rules) : 0;
@@ -67,7 +63,8 @@ int agent_explain(const char *const *rules, size_t rules_n, const char *rule, bo
 {
     struct sources sources = {0};
     const char *standard[] = {agent_default_rules_dir()};
-    read_all(rules_n ? rules : standard, rules_n ? rules_n : 1, NULL, 0, NULL, &sources, diags);
+    for (size_t i = 0; i < MAX(rules_n, (size_t)1); i++)
+        sources_read(&sources, SOURCE_RULES, rules_n ? rules[i] : standard[0], diags);
     struct generation *g = diags->errors ? NULL : generation_build(&sources, 1, diags);
     int r = g ? ruleset_explain(g->rules, str_of(rule), as_json, out, err)
               : error_set(err, -EINVAL, "the rules have errors");

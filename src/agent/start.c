@@ -26,7 +26,8 @@ int core_read_sources(const struct agent_options *o, struct sources *ret, struct
     struct agent_config from_file;
     agent_config_defaults(&from_file);
     struct documents *docs = NULL;
-    if (config && !diags->errors && (!o->rules_n || !o->policies_n || !o->checks_n)) {
+    if (config && !diags->errors &&
+        (!o->rules_n || !o->policies_n || !o->profiles_n || !o->checks_n)) {
         struct diag_list again = {0}; // said when the generation is built
         docs = documents_parse(ret, &again);
         diag_list_done(&again);
@@ -50,6 +51,10 @@ int core_read_sources(const struct agent_options *o, struct sources *ret, struct
     // An agent without controls is one that watches only: not installed is no error.
     if (!o->checks_n && !from_file.checks_n && access(agent_default_checks_dir(), F_OK) == 0)
         sources_read(ret, SOURCE_DOCUMENTS, agent_default_checks_dir(), diags);
+    for (size_t i = 0; i < o->profiles_n; i++)
+        sources_read(ret, SOURCE_DOCUMENTS, o->profiles[i], diags);
+    for (size_t i = 0; !o->profiles_n && i < from_file.profiles_n; i++)
+        sources_read(ret, SOURCE_DOCUMENTS, from_file.profiles[i].ptr, diags);
     documents_free(docs);
     return diags->errors ? -EINVAL : 0;
 }
@@ -373,6 +378,7 @@ static int first_generation(struct core *c, const struct sources *sources, struc
     _cleanup_buf_ struct buf packed = {0};
     sources_pack(sources, &packed);
     core_input_text(c, BH_GENERATION, 0, 1, buf_view(&packed));
+    profiles_load(c);
     core_epochs(c);
     int r = sense_scan(c->sense, scan_take, c, err);
     if (r < 0)
@@ -508,6 +514,8 @@ void core_stop(struct core *c, struct error *err)
         start_entry(c, ENTRY_STOP);
     }
     struct error late = {0};
+    if (c->line)
+        profiles_save(c, true);
     pump_free(c->pump);
     line_free(c->line);
     reconcile_close(c->reconcile, c->release);
@@ -539,6 +547,7 @@ void core_stop(struct core *c, struct error *err)
                 "bulkhead: standard output was too slow: %llu findings were not printed (all are "
                 "in the ledger)\n",
                 (unsigned long long)c->out.dropped);
+    profiles_close(c);
     int fds[] = {c->epoll_fd,  c->signal_fd, c->timer_fd, c->segments_fd,
                  c->ledger_fd, c->state_fd,  c->lock_fd};
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)

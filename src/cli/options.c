@@ -37,6 +37,13 @@ const struct option_row opt_checks = {
     "--checks", 0, "FILE|DIR", true, "controls of compliance; given once, only these are loaded",
     OPTION_PATH};
 const struct option_row opt_every = {"--all", 'a', NULL, false, "what passes too", OPTION_SWITCH};
+const struct option_row opt_profiles = {
+    "--profiles",
+    0,
+    "FILE|DIR",
+    true,
+    "profiles of workloads and other documents; given once, only these are loaded",
+    OPTION_PATH};
 const struct option_row opt_for = {
     "--for", 0, "DURATION", false, "stop by itself after this long: 10s, 5m", OPTION_DURATION};
 const struct option_row opt_follow = {

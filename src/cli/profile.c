@@ -1,4 +1,4 @@
-// profile list, show: what workloads are known to do.
+// profile list, show, diff, export: what workloads are known to do.
 #include "cli/internal.h"
 
 static const char *percent(const json_t *j, const char *key, struct arena *a)
@@ -86,6 +86,33 @@ void render_profile(const struct invocation *in, const json_t *reply, struct buf
     arena_free(a);
 }
 
+static void put_lines(const json_t *list, const char *sign, const char *color, const char *off,
+                      struct buf *out)
+{
+    const json_t *l;
+    size_t i;
+    json_array_foreach ((json_t *)list, i, l) {
+        buf_printf(out, "%s%s ", color, sign);
+        escape_text(out, tree_str(l, "dimension"));
+        buf_text(out, ": - ");
+        // A document's own text: what a terminal would not show is written out in it.
+        buf_str(out, tree_str(l, "line"));
+        buf_printf(out, "%s\n", off);
+    }
+}
+
+void render_profile_diff(const struct invocation *in, const json_t *reply, struct buf *out)
+{
+    const char *off = color_off(in->color);
+    put_lines(tree_at(reply, "new"), "+", in->color ? "\033[32m" : "", off, out);
+    put_lines(tree_at(reply, "unseen"), "-", in->color ? "\033[31m" : "", off, out);
+}
+
+void render_profile_export(const struct invocation *in, const json_t *reply, struct buf *out)
+{
+    buf_str(out, tree_str(reply, "document"));
+}
+
 static int ask(const struct invocation *in, const char *path, api_render render)
 {
     _cleanup_buf_ struct buf p = {0};
@@ -106,4 +133,14 @@ int verb_profile_list(const struct invocation *in)
 int verb_profile_show(const struct invocation *in)
 {
     return ask(in, "/v1/profile", render_profile);
+}
+
+int verb_profile_diff(const struct invocation *in)
+{
+    return ask(in, "/v1/profile/diff", render_profile_diff);
+}
+
+int verb_profile_export(const struct invocation *in)
+{
+    return ask(in, "/v1/profile/export", render_profile_export);
 }

@@ -30,10 +30,12 @@ static int show_check(const struct invocation *in, const struct diag_list *diags
 int verb_rules_check(const struct invocation *in)
 {
     struct diag_list diags = {0};
-    size_t rules = 0, policies_n;
-    const char *const *policies = option_list(in, &opt_policies, &policies_n);
-    int r = agent_check(in->arguments, in->arguments_n, policies, policies_n,
-                        option_text(in, &opt_config), &diags, &rules);
+    size_t rules = 0;
+    struct agent_options o = {
+        .config = option_text(in, &opt_config), .rules = in->arguments, .rules_n = in->arguments_n};
+    o.policies = option_list(in, &opt_policies, &o.policies_n);
+    o.profiles = option_list(in, &opt_profiles, &o.profiles_n);
+    int r = agent_check(&o, &diags, &rules);
     int code = show_check(in, &diags, rules);
     diag_list_done(&diags);
     if (code != EXIT_WELL)

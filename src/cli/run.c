@@ -29,8 +29,12 @@ static int dry_run(const struct agent_options *o)
     const char *standard[] = {agent_default_rules_dir()};
     size_t rules = 0;
     bool own = o->rules_n > 0;
-    int r = agent_check(own ? o->rules : standard, own ? o->rules_n : 1, o->policies, o->policies_n,
-                        o->config, &diags, &rules);
+    struct agent_options what = *o;
+    if (!own) {
+        what.rules = standard;
+        what.rules_n = 1;
+    }
+    int r = agent_check(&what, &diags, &rules);
     diag_text(&diags, &text);
     if (text.len)
         (void)!write(STDERR_FILENO, text.ptr, text.len);
@@ -66,6 +70,7 @@ int run_agent(const struct invocation *in, const char *record_file)
     o.rules = option_list(in, &opt_rules, &o.rules_n);
     o.policies = option_list(in, &opt_policies, &o.policies_n);
     o.checks = option_list(in, &opt_checks, &o.checks_n);
+    o.profiles = option_list(in, &opt_profiles, &o.profiles_n);
     o.runtime_dir = option_text(in, &opt_runtime_dir);
     if (!o.runtime_dir)
         o.runtime_dir = agent_default_runtime_dir();

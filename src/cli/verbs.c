@@ -6,17 +6,19 @@ typedef const struct option_row *const options[];
 static options no_options = {NULL};
 static options comply_options = {&opt_every, NULL};
 static options comply_check_options = {&opt_checks, &opt_policies, &opt_every, NULL};
-static options run_options = {&opt_rules,   &opt_policies, &opt_checks,  &opt_for,
-                              &opt_dry_run, &opt_shards,   &opt_streams, &opt_pins,
-                              &opt_record,  &opt_release,  &opt_quiet,   NULL};
-static options record_options = {&opt_rules,   &opt_policies, &opt_checks,  &opt_for, &opt_shards,
-                                 &opt_streams, &opt_pins,     &opt_release, NULL};
+static options run_options = {&opt_rules,   &opt_policies, &opt_profiles, &opt_checks,
+                              &opt_for,     &opt_dry_run,  &opt_shards,   &opt_streams,
+                              &opt_pins,    &opt_record,   &opt_release,  &opt_quiet,
+                              NULL};
+static options record_options = {&opt_rules, &opt_policies, &opt_profiles, &opt_checks,
+                                 &opt_for,   &opt_shards,   &opt_streams,  &opt_pins,
+                                 &opt_release, NULL};
 static options replay_options = {&opt_rules, &opt_streams, &opt_quiet, NULL};
 static options stream_options = {&opt_for, NULL};
 static options ps_options = {&opt_all, NULL};
 static options doctor_options = {&opt_prove, &opt_pins, NULL};
 static options rules_options = {&opt_rules, NULL};
-static options check_options = {&opt_policies, NULL};
+static options check_options = {&opt_policies, &opt_profiles, NULL};
 static options incidents_options = {&opt_follow, &opt_for, &opt_since, NULL};
 static options incident_options = {&opt_confirm, &opt_dismiss, &opt_close, &opt_reopen, NULL};
 static options row_options = {&opt_undo, NULL};
@@ -126,6 +128,13 @@ const struct verb cli_verbs[] = {
     {"profile show", "WORKLOAD",
      "what a workload is known to do, and what is new to it (asks the agent)",
      "bulkhead profile show shop", no_options, verb_profile_show, false},
+    {"profile diff", "WORKLOAD",
+     "what a workload does that its profile lacks (+), and what it has not done for a period (-)",
+     "bulkhead profile diff shop", no_options, verb_profile_diff, false},
+    {"profile export", "WORKLOAD",
+     "a workload's profile as a document: to keep, to edit, to load with --profiles (asks the "
+     "agent)",
+     "bulkhead profile export shop >profiles.d/shop.yaml", no_options, verb_profile_export, false},
     {"record", "FILE", "run, and write every input into a capture",
      "bulkhead record attack.bhcap --for 60s", record_options, verb_record, true},
     {"replay", "FILE", "feed a capture to the same line; findings go to standard output",

@@ -254,8 +254,8 @@ struct agent_config {      // kind: Agent; what isn't given has its default
     bool rule_matching_first;
     // output: written to standard output
     bool json_iso_time;
-    struct str *rules, *policies, *checks; // paths, from the file
-    size_t rules_n, policies_n, checks_n;
+    struct str *rules, *policies, *profiles, *checks; // paths, from the file
+    size_t rules_n, policies_n, profiles_n, checks_n;
 };
 // ── kind: Profile: how a workload is learned, and what it may do ─────────────────────────────
 enum profile_dimension {
@@ -267,6 +267,42 @@ enum profile_dimension {
 };
 enum profile_mode { PROFILE_LEARN, PROFILE_WATCH, PROFILE_ENFORCE };
 const char *profile_mode_name(enum profile_mode m);
+// One thing that a workload does, as detect/profile compares it: bytes, at most PROFILE_MAX_KEY.
+//   programs  path NUL the name it was asked for by, where that is another NUL who asked: a
+//             program's path, or "runtime": from outside. In documents also * for any name, and
+//             nothing for whoever asks.
+//   files     r or w, then the folder in general form: r/var/lib/app-*/cache
+//   peers     in or out/protocol/port/v4 or v6/the address's bytes or words:
+//   out/tcp/443/v4/10/0/0/7 listens   protocol/port
+// Where the last part is ** it stands for everything below.
+enum {
+    PROFILE_MAX_KEY = 512,
+    PROFILE_MAX_DEPTH = 16,    // folders below each other before the rest is one
+    PROFILE_MAX_PROGRAM = 192, // bytes of a program's path
+    PROFILE_MAX_AS = 64,
+    PROFILE_HIGH_PORT = 32768, // from here on all are "high"
+};
+struct profile_line {
+    struct str key;
+    unsigned line;
+};
+struct profile_list {
+    bool given; // else this dimension is learned
+    struct profile_line *lines;
+    size_t n;
+};
+// One part of a path in general form (docs/formats/profile.md, "What is volatile"). At most size
+// bytes; returns how many.
+size_t profile_general(struct str component, char *out, size_t size);
+// A folder's key. Returns its length.
+size_t profile_folder_key(struct str folder, bool writes, char out[PROFILE_MAX_KEY]);
+// A line as it stands in a document behind "- ", with its end of line.
+void profile_line_print(enum profile_dimension d, struct str key, struct buf *out);
+// What escape_text wrote, as bytes again. False: it did not write that, or there is no room.
+bool profile_unescape(struct str s, char *out, size_t size, size_t *ret);
+// "tcp 10.0.0.0/24 port 443" without its direction, "tcp port 80".
+void profile_peer_text(struct str key, struct buf *out);
+void profile_listen_text(struct str key, struct buf *out);
 struct profile_doc {
     struct str name, file;
     unsigned line;
@@ -275,8 +311,12 @@ struct profile_doc {
     uint64_t window_ns;       // 60 s
     uint64_t period_ns;       // 24 h
     double bound;             // of the chance that a window brings something new, 0.01
+    struct profile_list lists[PROFILE_DIMENSIONS];
 };
 extern const struct profile_doc profile_doc_defaults;
+const char *profile_dimension_name(enum profile_dimension d); // its key under spec
+// As a document that reads back to the same.
+void profile_print(const struct profile_doc *p, struct buf *out);
 
 // An immutable snapshot of all documents of one generation.
 struct documents {

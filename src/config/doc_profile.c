@@ -69,6 +69,12 @@ static const struct key selector_keys[] = {{.name = "workload",
                                             .offset = PROFILE(selector.image)},
                                            {0}};
 
+#define LINES(dimension, key, what)                                                                \
+    {                                                                                              \
+        .name = (key), .text = (what), .type = &value_profile_lines,                               \
+        .offset = PROFILE(lists[dimension]), .min = (dimension)                                    \
+    }
+
 const struct key profile_spec_keys[] = {
     {.name = "selector",
      .text = "which workloads; all that is given must hold, nothing given is every workload",
@@ -98,7 +104,20 @@ const struct key profile_spec_keys[] = {
              "this, with 95 % confidence",
      .type = &value_share,
      .offset = PROFILE(bound)},
+    LINES(PROFILE_PROGRAMS, "programs",
+          "what may be executed: path, as (another name), by (who asks); given, it is not learned"),
+    LINES(PROFILE_FILES, "files",
+          "folders that may be read or written; given, they are not learned"),
+    LINES(PROFILE_PEERS, "peers", "who may be called, or call; given, they are not learned"),
+    LINES(PROFILE_LISTENS, "listens", "ports that may be listened on; given, they are not learned"),
     {0}};
+
+const char *profile_dimension_name(enum profile_dimension d)
+{
+    static const char *const names[] = {"programs", "files", "peers", "listens"};
+    static_assert(ARRAY_SIZE(names) == PROFILE_DIMENSIONS, "each has a name");
+    return names[d];
+}
 
 static_assert(sizeof(enum profile_mode) == sizeof(unsigned), "choices are stored as unsigned");
 
@@ -151,8 +170,13 @@ void take_profile(struct building *b, struct reading *r, const struct document *
     }
 }
 
+void profile_print(const struct profile_doc *p, struct buf *out)
+{
+    document_print("Profile", p->name, profile_spec_keys, p, out);
+}
+
 void print_profiles(const struct documents *d, struct buf *out)
 {
     for (size_t i = 0; i < d->profiles_n; i++)
-        document_print("Profile", d->profiles[i].name, profile_spec_keys, &d->profiles[i], out);
+        profile_print(&d->profiles[i], out);
 }

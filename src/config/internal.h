@@ -49,7 +49,7 @@ struct key {
 extern const struct value_type value_size, value_duration, value_u64, value_unsigned, value_i32,
     value_severity, value_choice, value_text, value_glob, value_paths, value_labels, value_deny,
     value_net_deny, value_group, value_items, value_fraction, value_networks, value_expression,
-    value_prose;
+    value_prose, value_profile_lines;
 
 // The keys of one map into the struct at `at`: unknown and missing ones are reported.
 void config_keys_read(struct reading *r, const struct key *keys, const struct yaml *map, void *at);

@@ -66,6 +66,8 @@ const struct kind_row model_kinds[] = {
      "what is watched from here on"},
     {BH_ADDRESSES, "addresses", "input", BH_RING_NONE, BH_TRUTH_AGENT, false, false,
      "the addresses in a network namespace"},
+    {BH_PROFILE, "profile", "input", BH_RING_NONE, BH_TRUTH_AGENT, false, false,
+     "what was learned of a workload before the agent started"},
 };
 const size_t model_kinds_n = ARRAY_SIZE(model_kinds);
 

@@ -434,6 +434,7 @@ static const struct {
     {BH_EVICT, text},
     {BH_COVERAGE, text},
     {BH_ADDRESSES, text},
+    {BH_PROFILE, text},
 };
 
 void rec_json(struct json *j, const struct bh_rec *rec)

@@ -48,7 +48,8 @@ static const struct shape {
 static bool is_text(uint16_t kind)
 {
     return kind == BH_FACT || kind == BH_GENERATION || kind == BH_OPERATOR || kind == BH_OUTCOME ||
-           kind == BH_EVICT || kind == BH_COVERAGE || kind == BH_ADDRESSES;
+           kind == BH_EVICT || kind == BH_COVERAGE || kind == BH_ADDRESSES ||
+           kind == BH_PROFILE;
 }
 
 int rec_check_head(const struct bh_rec *rec, size_t avail)

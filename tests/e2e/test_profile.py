@@ -29,7 +29,9 @@ def fields(finding):
 
 
 def shop(ws, label="shop", **more):
-    return ws.container(label, args=("sh", "-c", LEARNED), annotations={"bulkhead.io/workload": "shop", "bulkhead.io/image": "example/shop:1"}, **more)
+    container = ws.container(label, args=("sh", "-c", LEARNED), annotations={"bulkhead.io/workload": "shop", "bulkhead.io/image": "example/shop:1"}, **more)
+    container.usual_root = True  # so that an agent that starts later finds out what it is
+    return container
 
 
 def dimension(profile, name):
@@ -64,3 +66,59 @@ def test_learned_then_new(ws, rules):
     assert any("Program new to the workload" in str(i) for i in incidents), incidents
     assert agent("profile", "list").returncode == 0
     assert agent("profile", "show", "no-such").returncode == 1
+
+
+def export(agent, workload="shop"):
+    done = agent("profile", "export", workload)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.kernel
+def test_a_profile_is_a_document_and_a_document_a_profile(ws, rules):
+    """export → load → export is the same text; a line taken out by hand is new from then on; a wrong edit changes nothing."""
+    agent = lab.Agent(ws, rules, [document(ws)], label="first").start()
+    container = shop(ws).start()
+    learned(agent)
+    text = export(agent)
+    assert "as: \"cat\"" in text and "mode: watch" in text, text
+    assert agent.stop() == 0
+    kept = ws.folder("kept") / "shop.yaml"
+    kept.write_text(text)
+    second = lab.Agent(ws, rules, [document(ws)], arguments=["--profiles", kept.parent], label="second", state=ws.folder("other")).start()
+    lab.wait_for(lambda: second("profile", "show", "shop").returncode == 0, 10, "the container to be known")
+    assert export(second) == text
+    assert dimension(second.json("profile", "show", "shop"), "programs")["source"] == "document"
+    kept.write_text("\n".join(line for line in text.split("\n") if 'as: "cat"' not in line))
+    before = len(second.findings())
+    assert second("reload").returncode == 0
+    finding = second.wait_finding(lambda f: "as cat" in fields(f).get("profile.item", ""), since=before)
+    assert fields(finding)["container.name"] == container.name
+    diff = second("profile", "diff", "shop")
+    assert diff.returncode == 0 and '+ programs: - {path: "/bin/busybox", as: "cat"' in diff.stdout, diff.stdout
+    kept.write_text(text.replace("programs:", "programms:"))
+    refused = second("reload")
+    assert refused.returncode != 0 and "shop.yaml:" in refused.stderr and "did you mean 'programs'" in refused.stderr, refused.stderr
+    assert dimension(second.json("profile", "show", "shop"), "programs")["source"] == "document"
+
+
+@pytest.mark.kernel
+def test_what_was_learned_outlives_the_agent(ws, rules):
+    first = lab.Agent(ws, rules, [document(ws)], label="first").start()
+    shop(ws).start()
+    learned(first)
+    text = export(first)
+    assert first.stop() == 0
+    files = list((first.state / "profiles").glob("*.profile"))
+    assert len(files) == 1, files
+    second = lab.Agent(ws, rules, [document(ws)], label="second", state=first.state).start()
+    assert export(second) == text
+    assert dimension(second.json("profile", "show", "shop"), "programs")["state"] == "watch"
+    assert second.stop() == 0
+    broken = bytearray(files[0].read_bytes())
+    broken[len(broken) // 2] ^= 1
+    files[0].write_bytes(broken)
+    third = lab.Agent(ws, rules, [document(ws)], label="third", state=first.state).start()
+    assert "is left out: it is broken" in third.talk()
+    lab.wait_for(lambda: third("profile", "show", "shop").returncode == 0, 10, "the container to be known")
+    assert dimension(third.json("profile", "show", "shop"), "programs")["state"] == "learn"

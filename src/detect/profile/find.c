@@ -71,7 +71,9 @@ void find_novelty(const struct novelty *n, const struct detect_env *env, detect_
                             .image = image,
                             .container = n->container,
                             .at = {s->segment, s->offset}};
-    const double chance = bound_upper(&w->dims[s->dimension]);
+    // What a document says is said by its author: as sure as a rule.
+    const bool given = workload_given(w, (enum profile_dimension)s->dimension);
+    const double chance = given ? 0.1 : bound_upper(&w->dims[s->dimension]);
     struct str tags[ARRAY_SIZE(worth->tags)];
     char share[32];
     _cleanup_buf_ struct buf item = {0}, text = {0};
@@ -105,9 +107,10 @@ void find_novelty(const struct novelty *n, const struct detect_env *env, detect_
     detect_field(&f, "proc.exepath", image ? image->path : STR_NULL);
     detect_field(&f, "profile.workload", str_of(w->text));
     detect_field(&f, "profile.dimension",
-                 str_of(dimension_name((enum profile_dimension)s->dimension)));
+                 str_of(profile_dimension_name((enum profile_dimension)s->dimension)));
     detect_field(&f, "profile.item", buf_view(&item));
-    detect_field(&f, "profile.chance", str_of(share));
+    detect_field(&f, "profile.chance", given ? STR_NULL : str_of(share));
+    detect_field(&f, "profile.document", w->doc ? w->doc->name : STR_NULL);
     detect_field_u64(&f, "profile.windows", w->dims[s->dimension].windows);
     detect_field_u64(&f, "proc.pid", s->rec.tgid);
     if (s->object.ino) {

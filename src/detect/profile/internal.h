@@ -6,12 +6,9 @@
 
 // What a stranger can make many of, and how many are kept.
 enum {
-    MAX_KEY = 512,         // bytes of what names one thing
-    MAX_DEPTH = 16,        // folders below each other before the rest is one
     MAX_CHILDREN = 32,     // distinct folders in one, before all below it is one
-    MAX_AS = 64,           // of the name by which it was asked for
-    MAX_PROGRAM = 192,     // bytes of a program's path
     MAX_ITEMS = 2048,      // of one dimension of one workload
+    MAX_GIVEN = 16384,     // the same, with the folders that lead to them, of a document
     MAX_NOVEL = 256,       // the same, of what is new and not accepted
     MAX_UNREMEMBERED = 16, // novelties of one container and window that found no room there
     MAX_TOLD = 8,          // containers that a novelty was reported of
@@ -24,25 +21,14 @@ enum {
     MAX_OPEN_INCIDENTS = 2048,
 };
 
-// ── names (name.c) ───────────────────────────────────────────────────────────────────────────
-// A key names one thing of a dimension, in general form: bytes, at most MAX_KEY.
-//   programs  path NUL the name that was asked for, if it is another NUL who asked: a program's
-//             path, or "runtime": from outside. In documents also * for any name, nothing for
-//             whoever asks.
-//   files     r or w, then the folder, general: r/var/lib/app-*/cache
-//   peers     in or out/protocol/port/v4 or v6/the address's bytes or words:
-//   out/tcp/443/v4/10/0/0/7 listens   protocol/port
-// Where the last part is ** it stands for everything below.
+// ── keys (name.c) ────────────────────────────────────────────────────────────────────────────
 struct key_text {
-    char bytes[MAX_KEY];
+    char bytes[PROFILE_MAX_KEY];
     size_t len;
     enum profile_dimension dimension;
 };
 // What an event names; false: nothing that is learned.
 bool key_of_event(const struct event *e, struct key_text *ret);
-// One part of a path in general form (docs/formats/profile.md, "What is volatile"). At most size
-// bytes; returns how many.
-size_t key_general(struct str component, char *out, size_t size);
 
 // ── sets (set.c): what was seen, each with the windows it was seen in ────────────────────────
 struct seen {
@@ -108,7 +94,9 @@ struct workload {
     uint64_t lossy, quarantined; // windows that do not count
     uint64_t seen_at;            // boot ns of its last container's last moment
     struct dimension_state dims[PROFILE_DIMENSIONS];
-    struct set known[PROFILE_DIMENSIONS], novel[PROFILE_DIMENSIONS];
+    // given: by the document, in place of what is known
+    struct set known[PROFILE_DIMENSIONS], novel[PROFILE_DIMENSIONS], given[PROFILE_DIMENSIONS];
+    uint64_t version; // grows with each change
     unsigned containers;
     bool over; // its window is, in the settling that goes on
 };
@@ -130,11 +118,15 @@ struct profile {
     uint64_t looked; // boot ns: when containers were last looked at
     uint64_t evicted, refused, unnamed;
 };
+struct workload *workload_named(struct profile *p, struct str name, struct str image, uint64_t now);
 struct workload *workload_get(struct profile *p, const struct container *c, uint64_t now);
 void workload_free(struct workload *w);
 // The document that says most of its selector and fits; NULL: none.
 const struct profile_doc *workload_document(const struct documents *docs, const struct workload *w);
 void workload_configure(struct profile *p, struct workload *w);
+bool workload_own_document(const struct workload *w); // one that names it alone
+bool workload_given(const struct workload *w, enum profile_dimension d);
+struct set *workload_allowed(struct workload *w, enum profile_dimension d); // given or known
 bool workload_watches(const struct workload *w, enum profile_dimension d);
 const struct profile_doc *workload_settings(const struct workload *w);
 
@@ -161,6 +153,7 @@ struct tenant { // a container
     size_t sights;
     unsigned unremembered;
     bool placed; // its facts were looked at
+    bool began;  // it did something: before that its windows are not the workload's
     bool gone, lossy, quarantined, full;
 };
 enum { TENANT_BUCKETS = 1024, SIGHT_BUCKETS = 16384, SIGHT_CLASSES = 24 };
@@ -187,6 +180,9 @@ void part_free(void *part);
 void part_forget(struct part *p, struct tenant *t); // its sights
 void part_remove(struct part *p, struct tenant *t);
 
+// ── what outlives the agent (state.c) ────────────────────────────────────────────────────────
+void state_take(struct profile *p, struct str text, uint64_t now);
+
 // ── findings (find.c) ────────────────────────────────────────────────────────────────────────
 struct novelty {
     const struct workload *workload;
@@ -198,4 +194,3 @@ void find_novelty(const struct novelty *n, const struct detect_env *env, detect_
                   void *ctx);
 // How a key is shown.
 void key_show(enum profile_dimension d, struct str key, struct buf *out);
-const char *dimension_name(enum profile_dimension d);

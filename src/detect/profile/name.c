@@ -1,115 +1,12 @@
 // From an event to the key of what it names: programs with who started them, folders in general
 // form, peers, ports.
-//
-// What is volatile in a folder's name becomes *, by a rule that looks at the name alone, so that
-// every machine and every run says the same.
 #include "detect/profile/internal.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 
-enum { HEX_WORD = 8, RANDOM_WORD = 6, FIRST_HIGH_PORT = 32768 };
 #define PATH_ONLY 010000000 // O_PATH
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_upper(char c)
-{
-    return c >= 'A' && c <= 'Z';
-}
-
-static bool is_lower(char c)
-{
-    return c >= 'a' && c <= 'z';
-}
-
-static bool is_word(char c)
-{
-    return is_digit(c) || is_upper(c) || is_lower(c) || (unsigned char)c >= 0x80;
-}
-
-static bool is_hex(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-// Numbers; hexadecimal hashes; words in which letters and digits, or small and capital letters,
-// take turns as no language has them.
-static bool is_volatile(struct str word)
-{
-    size_t digits = 0, hex = 0, turns = 0, humps = 0;
-    for (size_t i = 0; i < word.len; i++) {
-        char c = word.ptr[i], before = i ? word.ptr[i - 1] : c;
-        digits += is_digit(c);
-        hex += is_hex(c);
-        turns += is_digit(c) != is_digit(before);
-        humps += is_upper(c) && is_lower(before);
-    }
-    if (digits == word.len)
-        return true;
-    if (word.len >= HEX_WORD && hex == word.len && digits)
-        return true;
-    return word.len >= RANDOM_WORD && (turns >= 2 || humps >= 3);
-}
-
-// 550e8400-e29b-41d4-a716-446655440000: how long the one that s begins with is, or 0.
-static size_t uuid(struct str s)
-{
-    static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-    const size_t len = sizeof(shape) - 1;
-    if (s.len < len || (s.len > len && is_word(s.ptr[len])))
-        return 0;
-    for (size_t i = 0; i < len; i++)
-        if (shape[i] == 'x' ? !is_hex(s.ptr[i]) : s.ptr[i] != '-')
-            return 0;
-    return len;
-}
-
-static bool is_temporary(struct str component)
-{
-    static const char *const words[] = {"tmp", "temp", "Tmp", "Temp", "TMP", "TEMP"};
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-        if (str_starts(component, str_of(words[i])) && component.len > strlen(words[i]) &&
-            !is_word(component.ptr[strlen(words[i])]))
-            return true;
-    return false;
-}
-
-size_t key_general(struct str c, char *out, size_t size)
-{
-    bool temporary = is_temporary(c);
-    size_t n = 0, star = SIZE_MAX; // star: behind the last *, if only one separator followed
-    for (size_t i = 0; i < c.len && n < size;) {
-        size_t end = i, whole = uuid((struct str){c.ptr + i, c.len - i});
-        while (end < c.len && is_word(c.ptr[end]))
-            end++;
-        if (whole) {
-            end = i + whole;
-        } else if (end == i) {
-            if (c.ptr[i] != '*') {
-                out[n++] = c.ptr[i++];
-                continue;
-            }
-            end = i + 1;
-        } else if (!is_volatile((struct str){c.ptr + i, end - i}) && !(temporary && i > 0)) {
-            while (i < end && n < size)
-                out[n++] = c.ptr[i++];
-            continue;
-        }
-        // 2026-11-24, a UUID: one *, not five.
-        if (star != SIZE_MAX && n - star <= 1)
-            n = star;
-        else
-            out[n++] = '*';
-        star = n;
-        i = end;
-    }
-    return n;
-}
 
 // ── keys ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -130,14 +27,14 @@ static void add_number(struct key_text *k, unsigned v)
 // A path that no row and no line of a document could hold is cut, and told from others by its hash.
 static void add_program(struct key_text *k, struct str path)
 {
-    if (path.len <= MAX_PROGRAM) {
+    if (path.len <= PROFILE_MAX_PROGRAM) {
         add(k, path);
         return;
     }
     char hash[20];
     int n =
         snprintf(hash, sizeof(hash), "~%016llx", (unsigned long long)hash64(path.ptr, path.len));
-    add(k, (struct str){path.ptr, MAX_PROGRAM - (size_t)n});
+    add(k, (struct str){path.ptr, PROFILE_MAX_PROGRAM - (size_t)n});
     add(k, (struct str){hash, (size_t)n});
 }
 
@@ -166,9 +63,9 @@ static bool program(const struct event *e, struct key_text *k)
         as = (struct str){args.ptr, args.len ? strnlen(args.ptr, args.len) : 0};
     }
     as = str_basename(as);
-    char general[MAX_AS];
+    char general[PROFILE_MAX_AS];
     if (as.len && !str_eq(as, str_basename(path)))
-        add(k, (struct str){general, key_general(as, general, sizeof(general))});
+        add(k, (struct str){general, profile_general(as, general, sizeof(general))});
     add(k, (struct str){"", 1});
     if (is_runtime(e->container, before))
         add(k, STR("runtime"));
@@ -187,29 +84,16 @@ static bool file(const struct event *e, struct key_text *k)
         return false;
     bool writes =
         (o->flags & O_ACCMODE) != O_RDONLY || o->flags & (O_TRUNC | O_CREAT) || o->created;
+    const char *slash = memrchr(path.ptr, '/', path.len);
     k->dimension = PROFILE_FILES;
-    add(k, writes ? STR("w") : STR("r"));
-    unsigned depth = 1;
-    for (size_t i = 1; i < path.len;) {
-        const char *slash = memchr(path.ptr + i, '/', path.len - i);
-        if (!slash)
-            break; // the file's own name
-        struct str part = {path.ptr + i, (size_t)(slash - path.ptr) - i};
-        // Too deep or too long: what is below the last folder that fits is one thing.
-        if (++depth > MAX_DEPTH || k->len + 1 + part.len + 3 > sizeof(k->bytes)) {
-            add(k, STR("/**"));
-            break;
-        }
-        k->bytes[k->len++] = '/';
-        k->len += key_general(part, k->bytes + k->len, sizeof(k->bytes) - k->len);
-        i += part.len + 1;
-    }
+    k->len =
+        profile_folder_key((struct str){path.ptr, (size_t)(slash - path.ptr)}, writes, k->bytes);
     return true;
 }
 
 static void add_port(struct key_text *k, uint16_t port)
 {
-    if (port >= FIRST_HIGH_PORT)
+    if (port >= PROFILE_HIGH_PORT)
         add(k, STR("/high"));
     else
         add_number(k, port);

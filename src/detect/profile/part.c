@@ -85,6 +85,7 @@ static void add_sight(struct part *p, struct tenant *t, const struct key_text *k
     t->last = &s->next;
     t->fresh = t->fresh ? t->fresh : s;
     t->sights++;
+    t->began = true;
     p->news = true;
 }
 

@@ -42,6 +42,8 @@ static void interest(const struct documents *docs, struct interest *to)
 static void input(void *whole, const struct bh_rec *rec)
 {
     struct profile *p = whole;
+    if (rec->kind == BH_PROFILE)
+        state_take(p, rec_text(rec), rec->time);
     if (p->keyed || rec->kind != BH_TICK)
         return;
     struct id id = id_of(rec, rec->size);
@@ -106,7 +108,7 @@ static void judge(const struct resident *r, const struct container *c, const str
     for (struct sight *s = t->fresh; s; s = s->next) {
         const enum profile_dimension d = s->dimension;
         const struct str key = {s->key, s->len};
-        if (!workload_watches(w, d) || set_cover(&w->known[d], key))
+        if (!workload_watches(w, d) || set_cover(workload_allowed(w, d), key))
             continue;
         struct item *i = set_cover(&w->novel[d], key);
         bool told = false;
@@ -222,7 +224,7 @@ static void learn(struct window *win, const struct sight *s, bool room)
     struct workload *w = win->workload;
     const enum profile_dimension d = s->dimension;
     const struct str key = {s->key, s->len};
-    struct item *i = set_cover(&w->known[d], key);
+    struct item *i = set_cover(workload_allowed(w, d), key);
     const struct seen once = {1, w->window, w->window};
     if (!i && !workload_watches(w, d)) {
         int r = room ? set_add(&w->known[d], key, &once) : -1;
@@ -273,7 +275,7 @@ static void commit(struct profile *p, struct workload *w, const struct resident 
             bytes += p->workloads[i]->known[d].bytes + p->workloads[i]->novel[d].bytes;
     for (size_t i = 0; i < n; i++) {
         const struct tenant *t = list[i].tenant;
-        if (t->workload != w)
+        if (t->workload != w || !t->began)
             continue;
         any = true;
         lossy |= t->lossy || t->full;
@@ -292,6 +294,7 @@ static void commit(struct profile *p, struct workload *w, const struct resident 
     }
     for (enum profile_dimension d = 0; d < PROFILE_DIMENSIONS; d++)
         settle_dimension(&win, d);
+    w->version++;
 }
 
 static void settle(void *whole, void *const *parts, size_t parts_n, const struct detect_env *env,

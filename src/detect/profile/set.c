@@ -176,7 +176,7 @@ static struct item *cover_program(const struct set *s, struct str key)
            as = path < key.len ? path + 1 + strnlen(key.ptr + path + 1, key.len - path - 1) : path;
     if (i || as >= key.len)
         return i;
-    char any[MAX_KEY];
+    char any[PROFILE_MAX_KEY];
     size_t by = key.len - as - 1;
     if (path + 3 + by > sizeof(any))
         return NULL;
@@ -277,7 +277,7 @@ int set_merge(struct set *a, const struct set *b)
         const struct item *i = &b->items[n];
         if (!i->key || !i->leaf)
             continue;
-        char key[MAX_KEY + 4];
+        char key[PROFILE_MAX_KEY + 4];
         memcpy(key, i->key, i->len);
         memcpy(key + i->len, BELOW.ptr, BELOW.len);
         struct str k = {key, i->len + (i->below ? BELOW.len : 0)};

@@ -1,60 +1,7 @@
 // What is remembered of workloads, as text and JSON.
 #include "detect/profile/internal.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-
-const char *dimension_name(enum profile_dimension d)
-{
-    static const char *const names[] = {"programs", "files", "peers", "listens"};
-    static_assert(ARRAY_SIZE(names) == PROFILE_DIMENSIONS, "each has a name");
-    return names[d];
-}
-
-static void show_address(struct str parts, bool v6, bool below, struct buf *out)
-{
-    uint8_t bytes[16] = {0};
-    char text[INET6_ADDRSTRLEN];
-    unsigned n = 0;
-    while (parts.len && n < (v6 ? 16u : 4u)) {
-        char word[8];
-        const char *slash = memchr(parts.ptr, '/', parts.len);
-        size_t len = slash ? (size_t)(slash - parts.ptr) : parts.len;
-        snprintf(word, sizeof(word), "%.*s", (int)MIN(len, sizeof(word) - 1), parts.ptr);
-        unsigned long v = strtoul(word, NULL, v6 ? 16 : 10);
-        if (v6)
-            bytes[n++] = (uint8_t)(v >> 8);
-        bytes[n++] = (uint8_t)v;
-        parts.ptr += MIN(len + 1, parts.len);
-        parts.len -= MIN(len + 1, parts.len);
-    }
-    buf_text(out, inet_ntop(v6 ? AF_INET6 : AF_INET, bytes, text, sizeof(text)) ? text : "");
-    if (below)
-        buf_printf(out, "/%u", n * 8);
-}
-
-// in/tcp/443/v4/10/0/0/7 → "in tcp 10.0.0.7 port 443".
-static void show_peer(struct str key, bool below, struct buf *out)
-{
-    struct str words[4] = {{"", 0}, {"", 0}, {"", 0}, {"", 0}};
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-        const char *slash = key.len ? memchr(key.ptr, '/', key.len) : NULL;
-        size_t len = slash ? (size_t)(slash - key.ptr) : key.len;
-        words[i] = (struct str){key.ptr, len};
-        key.ptr += MIN(len + 1, key.len);
-        key.len -= MIN(len + 1, key.len);
-    }
-    buf_str(out, words[0]);
-    buf_char(out, ' ');
-    buf_str(out, words[1].len ? words[1] : STR("any protocol"));
-    buf_char(out, ' ');
-    if (words[3].len)
-        show_address(key, str_eq(words[3], STR("v6")), below, out);
-    else
-        buf_text(out, "any address");
-    buf_text(out, " port ");
-    buf_str(out, words[2].len ? words[2] : STR("any"));
-}
 
 void key_show(enum profile_dimension d, struct str key, struct buf *out)
 {
@@ -80,10 +27,11 @@ void key_show(enum profile_dimension d, struct str key, struct buf *out)
         buf_text(out, below ? "" : "/");
         return;
     case PROFILE_PEERS:
-        show_peer((struct str){key.ptr, key.len - (below ? 3 : 0)}, below, out);
+        buf_text(out, key.ptr[0] == 'o' ? "out " : "in ");
+        profile_peer_text(key, out);
         return;
     default:
-        buf_str(out, key);
+        profile_listen_text(key, out);
     }
 }
 
@@ -145,9 +93,11 @@ static void put_workload(struct json *j, const struct workload *w, bool all)
     for (enum profile_dimension d = 0; d < PROFILE_DIMENSIONS; d++) {
         const struct dimension_state *state = &w->dims[d];
         json_object(j);
-        json_kcstr(j, "dimension", dimension_name(d));
+        json_kcstr(j, "dimension", profile_dimension_name(d));
         json_kcstr(j, "state", state_of(w, d));
-        json_ku64(j, "items", w->known[d].leaves);
+        const struct set *allowed = workload_given(w, d) ? &w->given[d] : &w->known[d];
+        json_kcstr(j, "source", workload_given(w, d) ? "document" : "learned");
+        json_ku64(j, "items", allowed->leaves);
         json_ku64(j, "novel", w->novel[d].leaves);
         json_ku64(j, "windows", state->windows);
         json_ku64(j, "clean", state->clean);
@@ -155,7 +105,7 @@ static void put_workload(struct json *j, const struct workload *w, bool all)
         json_kdouble(j, "chance_estimate", bound_estimate(state, &w->known[d]));
         json_ku64(j, "refused", w->known[d].refused + w->novel[d].refused);
         if (all) {
-            put_set(j, "known", d, &w->known[d]);
+            put_set(j, "known", d, allowed);
             put_set(j, "new", d, &w->novel[d]);
         }
         json_object_end(j);
@@ -204,4 +154,135 @@ int profile_show_json(const struct profile *p, struct str workload, struct json 
     if (r == 0)
         put_workload(j, w, true);
     return r;
+}
+
+// ── as a document ────────────────────────────────────────────────────────────────────────────
+
+static struct str whole_key(struct arena *a, const struct item *i)
+{
+    char key[PROFILE_MAX_KEY + 4];
+    memcpy(key, i->key, i->len);
+    memcpy(key + i->len, "/**", 3);
+    return arena_str(a, (struct str){key, i->len + (i->below ? 3u : 0u)});
+}
+
+static bool plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+// A document's name: small letters, digits, - and .; what had to be changed for that is told from
+// others by its hash.
+static struct str document_name(struct arena *a, const char *text)
+{
+    char out[224];
+    size_t n = 0;
+    for (const char *c = text; *c && n < 200; c++) {
+        char lower = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+        if (plain(lower) || (lower == '.' && n))
+            out[n++] = lower;
+        else if (n && out[n - 1] != '-')
+            out[n++] = '-';
+    }
+    while (n && !plain(out[n - 1]))
+        n--;
+    if (n != strlen(text) || memcmp(out, text, n) != 0)
+        n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%08x", n ? "-" : "",
+                              (unsigned)hash64(text, strlen(text)));
+    return arena_str(a, (struct str){out, n});
+}
+
+static struct str quoted_glob(struct arena *a, const char *text)
+{
+    _cleanup_buf_ struct buf b = {0};
+    for (const char *c = text; *c; c++) {
+        if (strchr("*?[\\", *c))
+            buf_char(&b, '\\');
+        buf_char(&b, *c);
+    }
+    return arena_str(a, buf_view(&b));
+}
+
+int profile_export(const struct profile *p, struct str workload, struct buf *out)
+{
+    const struct workload *w = NULL;
+    int r = find(p, workload, &w);
+    if (r < 0)
+        return r;
+    struct arena *a = arena_new(0);
+    if (!a)
+        return -ENOMEM;
+    struct profile_doc d = *workload_settings(w);
+    // A document that speaks of this workload alone keeps its name; of many, this one gets its own.
+    if (!w->doc || !workload_own_document(w)) {
+        d.name = document_name(a, w->text);
+        d.selector = (struct selector){.workload = quoted_glob(a, w->name),
+                                       .image = quoted_glob(a, w->image)};
+    }
+    for (enum profile_dimension k = 0; k < PROFILE_DIMENSIONS; k++) {
+        const struct set *s = workload_given(w, k) ? &w->given[k] : &w->known[k];
+        size_t n;
+        uint32_t *sorted = set_sorted(s, &n);
+        struct profile_line *lines = arena_alloc(a, (n + 1) * sizeof(*lines));
+        for (size_t i = 0; lines && i < n; i++)
+            lines[i].key = whole_key(a, &s->items[sorted[i]]);
+        d.lists[k] = (struct profile_list){true, lines, lines ? n : 0};
+        free(sorted);
+        r = lines ? r : -ENOMEM;
+    }
+    if (r == 0)
+        profile_print(&d, out);
+    arena_free(a);
+    return r;
+}
+
+// ── what changed ─────────────────────────────────────────────────────────────────────────────
+
+static void put_lines(struct json *j, enum profile_dimension d, const struct set *s,
+                      uint64_t unseen_since)
+{
+    size_t n;
+    uint32_t *sorted = set_sorted(s, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct item *it = &s->items[sorted[i]];
+        _cleanup_buf_ struct buf line = {0}, key = {0};
+        if (unseen_since && it->seen.last >= unseen_since)
+            continue;
+        buf_add(&key, it->key, it->len);
+        buf_text(&key, it->below ? "/**" : "");
+        profile_line_print(d, buf_view(&key), &line);
+        line.len -= line.len > 0; // without its end
+        json_object(j);
+        json_kcstr(j, "dimension", profile_dimension_name(d));
+        json_kstr(j, "line", buf_view(&line));
+        json_ku64(j, "windows", it->seen.windows);
+        put_wall(j, "last", it->seen.last);
+        json_object_end(j);
+    }
+    free(sorted);
+}
+
+int profile_diff_json(const struct profile *p, struct str workload, uint64_t now_wall,
+                      struct json *j)
+{
+    const struct workload *w = NULL;
+    int r = find(p, workload, &w);
+    if (r < 0)
+        return r;
+    uint64_t period = workload_settings(w)->period_ns,
+             since = now_wall > period ? now_wall - period : 1;
+    json_object(j);
+    json_kcstr(j, "workload", w->text);
+    json_key(j, "new");
+    json_array(j);
+    for (enum profile_dimension d = 0; d < PROFILE_DIMENSIONS; d++)
+        put_lines(j, d, &w->novel[d], 0);
+    json_array_end(j);
+    json_key(j, "unseen");
+    json_array(j);
+    for (enum profile_dimension d = 0; d < PROFILE_DIMENSIONS; d++)
+        put_lines(j, d, workload_given(w, d) ? &w->given[d] : &w->known[d], since);
+    json_array_end(j);
+    json_object_end(j);
+    return 0;
 }

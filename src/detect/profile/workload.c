@@ -17,6 +17,7 @@ void workload_free(struct workload *w)
     for (size_t d = 0; d < PROFILE_DIMENSIONS; d++) {
         set_done(&w->known[d]);
         set_done(&w->novel[d]);
+        set_done(&w->given[d]);
     }
     free(w->name);
     free(w->image);
@@ -39,6 +40,7 @@ static struct workload *make(struct str name, struct str image)
     for (enum profile_dimension d = 0; d < PROFILE_DIMENSIONS; d++) {
         set_init(&w->known[d], d != PROFILE_PROGRAMS, MAX_ITEMS);
         set_init(&w->novel[d], d != PROFILE_PROGRAMS, MAX_NOVEL);
+        set_init(&w->given[d], d != PROFILE_PROGRAMS, MAX_GIVEN);
         w->dims[d].news = 1;
     }
     if (w->name && w->image && w->text)
@@ -63,16 +65,8 @@ static bool make_room(struct profile *p)
     return true;
 }
 
-struct workload *workload_get(struct profile *p, const struct container *c, uint64_t now)
+struct workload *workload_named(struct profile *p, struct str name, struct str image, uint64_t now)
 {
-    struct str name = cut(c->facts->workload.len ? c->facts->workload : c->facts->name),
-               image = cut(c->facts->image);
-    if (c->facts->version == 0)
-        return NULL;
-    if (name.len == 0 || memchr(name.ptr, 0, name.len)) {
-        p->unnamed++;
-        return NULL;
-    }
     for (size_t i = 0; i < p->workloads_n; i++)
         if (same(p->workloads[i], name, image))
             return p->workloads[i];
@@ -85,6 +79,20 @@ struct workload *workload_get(struct profile *p, const struct container *c, uint
     p->workloads[p->workloads_n++] = w;
     workload_configure(p, w);
     return w;
+}
+
+struct workload *workload_get(struct profile *p, const struct container *c, uint64_t now)
+{
+    struct str name = cut(c->facts->workload.len ? c->facts->workload : c->facts->name),
+               image = cut(c->facts->image);
+    if (c->facts->version == 0)
+        return NULL;
+    if (name.len == 0 || memchr(name.ptr, 0, name.len) ||
+        (image.len && memchr(image.ptr, 0, image.len))) {
+        p->unnamed++;
+        return NULL;
+    }
+    return workload_named(p, name, image, now);
 }
 
 // How much a selector says: what names one thing more than what matches many.
@@ -125,18 +133,42 @@ void workload_configure(struct profile *p, struct workload *w)
 {
     w->doc = workload_document(p->docs, w);
     const struct profile_doc *s = workload_settings(w);
-    for (size_t d = 0; d < PROFILE_DIMENSIONS; d++) {
+    const struct seen never = {0, 0, 0};
+    for (enum profile_dimension d = 0; d < PROFILE_DIMENSIONS; d++) {
         if (s->window_ns != w->window_ns) // windows of another length say nothing of these
             w->dims[d].windows = w->dims[d].clean = 0;
         if (s->mode == PROFILE_LEARN)
             w->dims[d].ready = false;
+        set_done(&w->given[d]);
+        // While it is learned, what the document says is where learning begins.
+        struct set *to = s->mode == PROFILE_LEARN ? &w->known[d] : &w->given[d];
+        for (size_t i = 0; i < s->lists[d].n; i++)
+            set_add(to, s->lists[d].lines[i].key, &never);
     }
     if (s->window_ns != w->window_ns)
         w->window = w->first = w->last = 0;
     w->window_ns = s->window_ns;
+    w->version++;
+}
+
+bool workload_given(const struct workload *w, enum profile_dimension d)
+{
+    const struct profile_doc *s = workload_settings(w);
+    return s->lists[d].given && s->mode != PROFILE_LEARN;
+}
+
+struct set *workload_allowed(struct workload *w, enum profile_dimension d)
+{
+    return workload_given(w, d) ? &w->given[d] : &w->known[d];
 }
 
 bool workload_watches(const struct workload *w, enum profile_dimension d)
 {
-    return w->dims[d].ready && workload_settings(w)->mode != PROFILE_LEARN;
+    return workload_settings(w)->mode != PROFILE_LEARN &&
+           (w->dims[d].ready || workload_given(w, d));
+}
+
+bool workload_own_document(const struct workload *w)
+{
+    return w->doc && says(w->doc->selector.workload) == 2;
 }

@@ -38,10 +38,10 @@ static void general_forms(void **state)
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char out[256], again[256];
-        size_t n = key_general(str_of(cases[i].is), out, sizeof(out));
+        size_t n = profile_general(str_of(cases[i].is), out, sizeof(out));
         if (!str_eq((struct str){out, n}, str_of(cases[i].becomes)))
             fail_msg("%s became %.*s", cases[i].is, (int)n, out);
-        size_t m = key_general((struct str){out, n}, again, sizeof(again));
+        size_t m = profile_general((struct str){out, n}, again, sizeof(again));
         assert_true(str_eq((struct str){again, m}, (struct str){out, n}));
     }
 }
@@ -60,11 +60,11 @@ static void any_bytes(void **state)
             x ^= x << 13, x ^= x >> 7, x ^= x << 17;
             name[i] = x & 0x100 ? some[x % (sizeof(some) - 1)] : (char)x;
         }
-        size_t len = key_general((struct str){name, n}, out, size);
+        size_t len = profile_general((struct str){name, n}, out, size);
         assert_true(len <= size);
         if (size < sizeof(out))
             continue;
-        size_t twice = key_general((struct str){out, len}, again, sizeof(again));
+        size_t twice = profile_general((struct str){out, len}, again, sizeof(again));
         assert_true(str_eq((struct str){again, twice}, (struct str){out, len}));
     }
 }
