@@ -12,6 +12,8 @@ struct agent_options {        // what the command line said; NULL/0: default
     size_t rules_n;
     const char *const *policies;
     size_t policies_n;
+    const char *const *feeds; // lists, folders of them, and Feed documents
+    size_t feeds_n;
     const char *state_dir;   // /var/lib/bulkhead
     const char *runtime_dir; // /run/bulkhead (lock, socket "api.sock")
     const char *host_root;   // "/"
@@ -47,7 +49,8 @@ int agent_replay(const struct replay_options *o, struct error *err);
 // Offline entries for verbs that need no running agent.
 // Reads and compiles everything a run would; diags get all errors. 0 or -EINVAL.
 int agent_check(const char *const *rules, size_t rules_n, const char *const *policies,
-                size_t policies_n, const char *config, struct diag_list *diags, size_t *ret_rules);
+                size_t policies_n, const char *const *feeds, size_t feeds_n, const char *config,
+                struct diag_list *diags, size_t *ret_rules);
 int agent_explain(const char *const *rules, size_t rules_n, const char *rule, bool as_json,
                   struct buf *out, struct diag_list *diags, struct error *err);
 // Would the documents let this connection through? An end is an address or

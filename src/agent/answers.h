@@ -18,3 +18,6 @@ void answer_net_try(struct core *c, const struct control_request *r);
 // answers_profile.c
 void answer_profiles(struct core *c, const struct control_request *r);
 void answer_profile(struct core *c, const struct control_request *r);
+// One a part: answers_X.c.
+void answer_intel(struct core *c, const struct control_request *r);
+void answer_intel_lookup(struct core *c, const struct control_request *r);

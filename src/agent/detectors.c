@@ -1,13 +1,14 @@
 // The detectors that run beside the rules, how the line starts, feeds and ends them, and what they
 // need of the kernel. Adding one is a row here and a folder in src/detect/.
 #include "agent/detectors.h"
-
+#include "detect/intel/intel.h"
 #include "detect/profile/profile.h"
 
 #include <errno.h>
 
 const struct detector *const agent_detectors[] = {
     &profile_detector,
+    &intel_detector,
     NULL,
 };
 

@@ -29,8 +29,8 @@ const char *agent_default_rules_dir(void)
 }
 
 static void read_all(const char *const *rules, size_t rules_n, const char *const *policies,
-                     size_t policies_n, const char *config, struct sources *ret,
-                     struct diag_list *diags)
+                     size_t policies_n, const char *const *feeds, size_t feeds_n,
+                     const char *config, struct sources *ret, struct diag_list *diags)
 {
     if (config)
         sources_read(ret, SOURCE_CONFIG, config, diags);
@@ -38,13 +38,16 @@ static void read_all(const char *const *rules, size_t rules_n, const char *const
         sources_read(ret, SOURCE_RULES, rules[i], diags);
     for (size_t i = 0; i < policies_n; i++)
         sources_read(ret, SOURCE_DOCUMENTS, policies[i], diags);
+    for (size_t i = 0; i < feeds_n; i++)
+        sources_read_feeds(ret, feeds[i], diags);
 }
 
 int agent_check(const char *const *rules, size_t rules_n, const char *const *policies,
-                size_t policies_n, const char *config, struct diag_list *diags, size_t *ret_rules)
+                size_t policies_n, const char *const *feeds, size_t feeds_n, const char *config,
+                struct diag_list *diags, size_t *ret_rules)
 {
     struct sources sources = {0};
-    read_all(rules, rules_n, policies, policies_n, config, &sources, diags);
+    read_all(rules, rules_n, policies, policies_n, feeds, feeds_n, config, &sources, diags);
     struct generation *g = generation_build(&sources, 1, diags);
     if (ret_rules)
         *ret_rules = g ? ruleset_rules(g->rules) : 0;
@@ -58,7 +61,8 @@ int agent_explain(const char *const *rules, size_t rules_n, const char *rule, bo
 {
     struct sources sources = {0};
     const char *standard[] = {agent_default_rules_dir()};
-    read_all(rules_n ? rules : standard, rules_n ? rules_n : 1, NULL, 0, NULL, &sources, diags);
+    read_all(rules_n ? rules : standard, rules_n ? rules_n : 1, NULL, 0, NULL, 0, NULL, &sources,
+             diags);
     struct generation *g = diags->errors ? NULL : generation_build(&sources, 1, diags);
     int r = g ? ruleset_explain(g->rules, str_of(rule), as_json, out, err)
               : error_set(err, -EINVAL, "the rules have errors");

@@ -51,9 +51,9 @@ const char *const *option_list(const struct invocation *in, const struct option_
                                size_t *ret_n);
 
 extern const struct option_row opt_config, opt_state, opt_runtime_dir, opt_host_root, opt_format,
-    opt_no_color, opt_help, opt_rules, opt_policies, opt_for, opt_follow, opt_dry_run, opt_shards,
-    opt_streams, opt_pins, opt_record, opt_release, opt_quiet, opt_prove, opt_all, opt_key,
-    opt_since, opt_confirm, opt_dismiss, opt_close, opt_reopen, opt_undo;
+    opt_no_color, opt_help, opt_rules, opt_policies, opt_feeds, opt_for, opt_follow, opt_dry_run,
+    opt_shards, opt_streams, opt_pins, opt_record, opt_release, opt_quiet, opt_prove, opt_all,
+    opt_key, opt_since, opt_confirm, opt_dismiss, opt_close, opt_reopen, opt_undo;
 
 // ── help.c ───────────────────────────────────────────────────────────────────────────────────
 void help_all(struct buf *out, const struct verb *verbs, size_t n);
@@ -146,6 +146,8 @@ int verb_net_flows(const struct invocation *in);
 int verb_profile_list(const struct invocation *in);
 int verb_profile_show(const struct invocation *in);
 int verb_dump(const struct invocation *in);
+int verb_intel_lookup(const struct invocation *in);
+int verb_intel_stats(const struct invocation *in);
 int verb_reload(const struct invocation *in);
 int verb_stop(const struct invocation *in);
 int verb_version(const struct invocation *in);
@@ -157,6 +159,8 @@ void render_incidents(const struct invocation *in, const json_t *reply, struct b
 void render_incident(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_why(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_rows(const struct invocation *in, const json_t *reply, struct buf *out);
+void render_intel_lookup(const struct invocation *in, const json_t *reply, struct buf *out);
+void render_intel_stats(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_event(const struct invocation *in, const json_t *line, struct buf *out);
 void render_finding(const struct invocation *in, const json_t *line, struct buf *out);
 void render_net_try(const struct invocation *in, const json_t *reply, struct buf *out);

@@ -32,7 +32,7 @@ int verb_rules_check(const struct invocation *in)
     struct diag_list diags = {0};
     size_t rules = 0, policies_n;
     const char *const *policies = option_list(in, &opt_policies, &policies_n);
-    int r = agent_check(in->arguments, in->arguments_n, policies, policies_n,
+    int r = agent_check(in->arguments, in->arguments_n, policies, policies_n, NULL, 0,
                         option_text(in, &opt_config), &diags, &rules);
     int code = show_check(in, &diags, rules);
     diag_list_done(&diags);

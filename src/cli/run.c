@@ -30,7 +30,7 @@ static int dry_run(const struct agent_options *o)
     size_t rules = 0;
     bool own = o->rules_n > 0;
     int r = agent_check(own ? o->rules : standard, own ? o->rules_n : 1, o->policies, o->policies_n,
-                        o->config, &diags, &rules);
+                        o->feeds, o->feeds_n, o->config, &diags, &rules);
     diag_text(&diags, &text);
     if (text.len)
         (void)!write(STDERR_FILENO, text.ptr, text.len);
@@ -65,6 +65,7 @@ int run_agent(const struct invocation *in, const char *record_file)
     o.shards = (unsigned)shards;
     o.rules = option_list(in, &opt_rules, &o.rules_n);
     o.policies = option_list(in, &opt_policies, &o.policies_n);
+    o.feeds = option_list(in, &opt_feeds, &o.feeds_n);
     o.runtime_dir = option_text(in, &opt_runtime_dir);
     if (!o.runtime_dir)
         o.runtime_dir = agent_default_runtime_dir();

@@ -30,13 +30,14 @@ static const struct kind {
      "what containers may not do"},
     {"Profile", take_profile, print_profiles, profile_spec_keys, &profile_doc_defaults,
      "how a workload is learned, and what it may do"},
-    {.name = "Feed"},
+    {"Feed", feeds_take, feeds_print, feed_spec_keys, &feed_defaults,
+     "where indicators come from, and what they are good for"},
     {.name = "Response"},
     {.name = "Retention"},
     {.name = "Baseline"},
     {.name = "Exception"},
 };
-const char *const config_kinds[] = {"Agent", "Policy", "Profile", NULL};
+const char *const config_kinds[] = {"Agent", "Policy", "Profile", "Feed", NULL};
 
 static const char *const envelope_keys[] = {"apiVersion", "kind", "metadata", "spec"};
 static const char *const metadata_keys[] = {"name"};
@@ -296,6 +297,7 @@ void documents_free(struct documents *d)
     free(d->namespaces);
     free(d->policies);
     free(d->profiles);
+    free(d->feeds);
     free(d);
 }
 

@@ -51,7 +51,8 @@ void keys_print(const struct key *keys, const void *at, unsigned indent, struct 
     for (size_t k = 0; keys[k].name; k++) {
         const void *value = (const char *)at + keys[k].offset;
         // Text that isn't given is not there; everything else has a value.
-        bool text = keys[k].type == &value_text || keys[k].type == &value_glob;
+        bool text = keys[k].type == &value_text || keys[k].type == &value_glob ||
+                    keys[k].type == &value_path;
         if (text && ((const struct str *)value)->len == 0)
             continue;
         _cleanup_buf_ struct buf said = {0};

@@ -66,6 +66,10 @@ const struct kind_row model_kinds[] = {
      "what is watched from here on"},
     {BH_ADDRESSES, "addresses", "input", BH_RING_NONE, BH_TRUTH_AGENT, false, false,
      "the addresses in a network namespace"},
+    {BH_FEED, "feed", "input", BH_RING_NONE, BH_TRUTH_AGENT, false, false,
+     "indicators of a feed, or what became of it"},
+    {BH_FILE_HASH, "file-hash", "input", BH_RING_NONE, BH_TRUTH_AGENT, false, false,
+     "hashes of an executed file"},
 };
 const size_t model_kinds_n = ARRAY_SIZE(model_kinds);
 
