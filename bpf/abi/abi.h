@@ -80,7 +80,9 @@ enum bh_kind {
     BH_SCAN_DONE = 263,
     BH_COVERAGE = 264,  /* kinds, levels in force from here on */
     BH_ADDRESSES = 265, /* the addresses in a network namespace, the host's too */
-    BH_PROFILE = 267, /* what was learned of a workload before the agent started */
+    BH_FEED = 266,      /* a feed's indicators in parts, or what became of it */
+    BH_PROFILE = 267,   /* what was learned of a workload before the agent started */
+    BH_FILE_HASH = 268, /* what the worker made of an executed file */
     BH_KIND_MAX = 272,
 };
 
@@ -401,6 +403,50 @@ struct bh_text {
     bh_u32 len;  /* bytes that follow this struct */
     bh_u32 what; /* FACT: container; GENERATION: number; EVICT: table; else 0 */
 };
+
+/* BH_FEED: one file of a feed, loaded. First BEGIN (JSON: the feed's words, what was read), then
+ * PARTs in order (indicators, packed back to back), then COMMIT: only then all of it is in force,
+ * at once. HELD (JSON) says that the last load was not taken, GONE that the file is no more. */
+enum bh_feed_what {
+    BH_FEED_BEGIN = 1,
+    BH_FEED_PART = 2,
+    BH_FEED_COMMIT = 3,
+    BH_FEED_HELD = 4,
+    BH_FEED_GONE = 5,
+    BH_FEED_WHAT_MAX
+};
+struct bh_feed {
+    bh_u64 unit;  /* a hash of the feed's and the file's name */
+    bh_u64 load;  /* grows with each load of the agent */
+    bh_u32 what;  /* enum bh_feed_what */
+    bh_u32 part;  /* PART: its number from 0 */
+    bh_u32 count; /* PART: indicators in it; COMMIT: in all */
+    bh_u32 len;   /* bytes that follow this struct */
+};
+BH_ASSERT(sizeof(struct bh_feed) == 32);
+
+/* An indicator, packed: this, the value, the label, zeroes up to `size` (a multiple of 8). */
+struct bh_indicator {
+    bh_u8 type;       /* enum indicator_type (src/model) */
+    bh_u8 bits;       /* NETWORK: length of the prefix */
+    bh_u8 confidence; /* percent */
+    bh_u8 flags;      /* BH_INDICATOR_… */
+    bh_u8 value_len, label_len;
+    bh_u16 size;
+    bh_u64 valid_from, valid_until; /* ns since 1970; 0: open */
+};
+BH_ASSERT(sizeof(struct bh_indicator) == 24);
+#define BH_INDICATOR_BELOW (1u << 0) /* DOMAIN: also every name below it */
+#define BH_INDICATOR_URL   (1u << 1) /* the feed named an URL; this is its host */
+
+/* BH_FILE_HASH (header: the process whose file it was). All zero hashes: it could not be read. */
+struct bh_file_hash {
+    bh_u64 dev, ino, ctime; /* as the exec's record had them */
+    bh_u64 bytes;
+    bh_s32 error; /* 0 or a negative errno */
+    bh_u8 sha256[32], sha1[20], md5[16];
+};
+BH_ASSERT(sizeof(struct bh_file_hash) == 104);
 
 /* The system calls that records name. Falco's evt.type is the name. Table: src/model/calls.c */
 enum bh_call {

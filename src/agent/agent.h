@@ -16,6 +16,8 @@ struct agent_options {        // what the command line said; NULL/0: default
     size_t checks_n;
     const char *const *profiles; // documents, too: where `profile export` is kept
     size_t profiles_n;
+    const char *const *feeds; // lists, folders of them, and Feed documents
+    size_t feeds_n;
     const char *state_dir;   // /var/lib/bulkhead
     const char *runtime_dir; // /run/bulkhead (lock, socket "api.sock")
     const char *host_root;   // "/"

@@ -129,6 +129,7 @@ static void answer_status(struct core *c, const struct control_request *r)
     json_object(&j);
     json_ku64(&j, "core", (uint64_t)getpid());
     json_ku64(&j, "worker", (uint64_t)worker_pid(facts_worker(c->facts)));
+    json_ku64(&j, "feeds", (uint64_t)worker_pid(intel_worker(c->intel)));
     json_ku64(&j, "guardian", (uint64_t)guardian_pid(c->guardian));
     json_ku64(&j, "api", (uint64_t)control_pid(c->control));
     json_object_end(&j);
@@ -142,6 +143,15 @@ static void answer_status(struct core *c, const struct control_request *r)
     json_object_end(&j);
     json_kcstr(&j, "pin_dir", c->pin_dir);
     json_kcstr(&j, "sys_exit", sense_sys_exit_reason(c->sense));
+    struct intel_counts intel;
+    intel_counts(c->intel, &intel);
+    json_key(&j, "intel");
+    json_object(&j);
+    json_ku64(&j, "files", intel.files);
+    json_ku64(&j, "in_force", intel.in_force);
+    json_ku64(&j, "held", intel.held);
+    json_ku64(&j, "indicators", intel.indicators);
+    json_object_end(&j);
     json_key(&j, "problems");
     json_array(&j);
     if (journal.problem[0])
@@ -156,6 +166,8 @@ static void answer_status(struct core *c, const struct control_request *r)
         json_cstr(&j, "findings were lost for want of memory");
     if (guardian_pid(c->guardian) <= 0)
         json_cstr(&j, "the guardian died and no other could be started");
+    if (intel.held)
+        json_cstr(&j, "feeds were held back: `bulkhead intel stats` says which and why");
     if (!c->pin_dir)
         json_cstr(&j, "no bpffs: rows end with the agent");
     json_array_end(&j);
@@ -662,14 +674,30 @@ static const struct {
     const char *name; // of control_requests
     void (*answer)(struct core *c, const struct control_request *r);
 } answers[] = {
-    {"version", answer_version},     {"status", answer_status},     {"ps", answer_ps},
-    {"incidents", answer_incidents}, {"incident", answer_incident}, {"respond", answer_confirm},
-    {"rows", answer_rows},           {"undo", answer_undo},         {"why", answer_why},
-    {"findings", answer_findings},   {"events", answer_events},     {"reload", answer_reload},
-    {"stop", answer_stop},           {"flows", answer_flows},       {"net-try", answer_net_try},
-    {"profiles", answer_profiles},   {"profile", answer_profile},   {"act", answer_act},
-    {"responses", answer_responses}, {"comply", answer_comply},
-    {"profile-diff", answer_profile_diff}, {"profile-export", answer_profile_export},
+    {"version", answer_version},
+    {"status", answer_status},
+    {"ps", answer_ps},
+    {"incidents", answer_incidents},
+    {"incident", answer_incident},
+    {"respond", answer_confirm},
+    {"rows", answer_rows},
+    {"undo", answer_undo},
+    {"why", answer_why},
+    {"findings", answer_findings},
+    {"events", answer_events},
+    {"reload", answer_reload},
+    {"stop", answer_stop},
+    {"flows", answer_flows},
+    {"net-try", answer_net_try},
+    {"profiles", answer_profiles},
+    {"profile", answer_profile},
+    {"act", answer_act},
+    {"responses", answer_responses},
+    {"comply", answer_comply},
+    {"profile-diff", answer_profile_diff},
+    {"profile-export", answer_profile_export},
+    {"intel", answer_intel},
+    {"intel-lookup", answer_intel_lookup},
 };
 
 void core_answer(struct core *c, const struct control_request *r)

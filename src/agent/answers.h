@@ -27,3 +27,6 @@ void answer_profiles(struct core *c, const struct control_request *r);
 void answer_profile(struct core *c, const struct control_request *r);
 void answer_profile_diff(struct core *c, const struct control_request *r);
 void answer_profile_export(struct core *c, const struct control_request *r);
+// answers_intel.c
+void answer_intel(struct core *c, const struct control_request *r);
+void answer_intel_lookup(struct core *c, const struct control_request *r);

@@ -188,6 +188,7 @@ void core_tick(struct core *c)
         pump_input(c->pump, (const void *)rec.ptr);
     facts_take(c->facts, now);
     core_refresh_addresses(c, now);
+    intel_take(c->intel, now);
     if (c->held_back_total != c->covered &&
         now - c->last_coverage >= COVERAGE_NS) { // a new stretch begins
         c->covered = c->held_back_total;
@@ -303,6 +304,8 @@ int core_run(struct core *c, struct error *err)
                     core_tick(c);
             } else if (fd == facts_fd(c->facts))
                 facts_take(c->facts, host_boot_now().ns);
+            else if (fd == intel_fd(c->intel))
+                intel_take(c->intel, host_boot_now().ns);
             else if (c->control && fd == control_fd(c->control))
                 take_requests(c);
         }

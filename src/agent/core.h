@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "agent/facts.h"
+#include "agent/intel.h"
 #include "agent/journal.h"
 #include "agent/memory.h"
 #include "agent/pump.h"
@@ -41,6 +42,7 @@ struct core {
     unsigned shards;
     struct guardian *guardian;
     struct facts_source *facts;
+    struct intel_source *intel;
     struct control *control;
     struct sense *sense;
     struct interest base_interest; // of rules and documents

@@ -2,6 +2,7 @@
 // need of the kernel. Adding one is a row here and a folder in src/detect/.
 #include "agent/detectors.h"
 #include "detect/comply/comply.h"
+#include "detect/intel/intel.h"
 #include "detect/profile/profile.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 const struct detector *const agent_detectors[] = {
     &profile_detector,
     &comply_detector,
+    &intel_detector,
     NULL,
 };
 

@@ -50,6 +50,8 @@ int agent_check(const struct agent_options *o, struct diag_list *diags, size_t *
         sources_read(&sources, SOURCE_DOCUMENTS, o->profiles[i], diags);
     for (size_t i = 0; i < o->checks_n; i++)
         sources_read(&sources, SOURCE_DOCUMENTS, o->checks[i], diags);
+    for (size_t i = 0; i < o->feeds_n; i++)
+        sources_read_feeds(&sources, o->feeds[i], diags);
     struct generation *g = generation_build(&sources, 1, diags);
     if (ret_rules)
         *ret_rules = g ? ruleset_rules(g->rules) : 0;

@@ -109,6 +109,7 @@ static void on_generation(void *ctx, const struct generation *g)
     memset(&c->base_interest, 0, sizeof(c->base_interest));
     interest_base(&c->base_interest);
     generation_interest(g, &c->base_interest);
+    intel_configure(c->intel, g->documents, host_boot_now().ns);
     buf_reset(&c->text);
     struct json j = json_on(&c->text);
     json_object(&j);

@@ -27,7 +27,7 @@ int core_read_sources(const struct agent_options *o, struct sources *ret, struct
     agent_config_defaults(&from_file);
     struct documents *docs = NULL;
     if (config && !diags->errors &&
-        (!o->rules_n || !o->policies_n || !o->profiles_n || !o->checks_n)) {
+        (!o->rules_n || !o->policies_n || !o->profiles_n || !o->checks_n || !o->feeds_n)) {
         struct diag_list again = {0}; // said when the generation is built
         docs = documents_parse(ret, &again);
         diag_list_done(&again);
@@ -55,6 +55,10 @@ int core_read_sources(const struct agent_options *o, struct sources *ret, struct
         sources_read(ret, SOURCE_DOCUMENTS, o->profiles[i], diags);
     for (size_t i = 0; !o->profiles_n && i < from_file.profiles_n; i++)
         sources_read(ret, SOURCE_DOCUMENTS, from_file.profiles[i].ptr, diags);
+    for (size_t i = 0; i < o->feeds_n; i++)
+        sources_read_feeds(ret, o->feeds[i], diags);
+    for (size_t i = 0; !o->feeds_n && i < from_file.feeds_n; i++)
+        sources_read_feeds(ret, from_file.feeds[i].ptr, diags);
     documents_free(docs);
     return diags->errors ? -EINVAL : 0;
 }
@@ -349,6 +353,8 @@ static int start_processes(struct core *c, struct error *err)
     if (r < 0)
         return r;
     r = facts_new(c->host, NULL, &c->facts, err);
+    if (r == 0)
+        r = intel_new(&c->intel, err);
     if (r < 0)
         return r;
     struct control_options options = {.socket_path = c->socket_path, .version = BULKHEAD_VERSION};
@@ -489,6 +495,7 @@ int core_start(struct core *c, const struct agent_options *o, struct error *err)
     }
     if (r == 0) {
         facts_set_pump(c->facts, c->pump);
+        intel_set_pump(c->intel, c->pump);
         c->started = host_boot_now().ns;
         c->end = o->for_ns ? c->started + o->for_ns : 0;
         start_entry(c, ENTRY_START);
@@ -498,7 +505,7 @@ int core_start(struct core *c, const struct agent_options *o, struct error *err)
     for (unsigned i = 0; r == 0 && i < c->shards; i++)
         r = watch(c, sense_fd(c->sense, i), err);
     int fds[] = {c->signal_fd, c->timer_fd, r == 0 ? facts_fd(c->facts) : -1,
-                 r == 0 ? control_fd(c->control) : -1};
+                 r == 0 ? intel_fd(c->intel) : -1, r == 0 ? control_fd(c->control) : -1};
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(fds); i++)
         r = watch(c, fds[i], err);
     return r;
@@ -540,6 +547,7 @@ void core_stop(struct core *c, struct error *err)
                 tap_remove(c, c->taps[i].client);
     control_stop(c->control);
     facts_free(c->facts);
+    intel_free(c->intel);
     guardian_stop(c->guardian);
     lines_out_done(&c->out);
     if (c->out.dropped)

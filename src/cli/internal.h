@@ -54,7 +54,7 @@ extern const struct option_row opt_config, opt_state, opt_runtime_dir, opt_host_
     opt_no_color, opt_help, opt_rules, opt_policies, opt_for, opt_follow, opt_dry_run, opt_shards,
     opt_streams, opt_pins, opt_record, opt_release, opt_quiet, opt_prove, opt_all, opt_key,
     opt_since, opt_confirm, opt_dismiss, opt_close, opt_reopen, opt_undo, opt_reason, opt_cpu,
-    opt_pids, opt_allow, opt_checks, opt_every, opt_profiles;
+    opt_pids, opt_allow, opt_checks, opt_every, opt_profiles, opt_feeds;
 
 // ── help.c ───────────────────────────────────────────────────────────────────────────────────
 void help_all(struct buf *out, const struct verb *verbs, size_t n);
@@ -154,6 +154,8 @@ int verb_profile_show(const struct invocation *in);
 int verb_profile_diff(const struct invocation *in);
 int verb_profile_export(const struct invocation *in);
 int verb_dump(const struct invocation *in);
+int verb_intel_lookup(const struct invocation *in);
+int verb_intel_stats(const struct invocation *in);
 int verb_reload(const struct invocation *in);
 int verb_stop(const struct invocation *in);
 int verb_version(const struct invocation *in);
@@ -168,6 +170,8 @@ void render_rows(const struct invocation *in, const json_t *reply, struct buf *o
 void render_act(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_responses(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_comply(const struct invocation *in, const json_t *reply, struct buf *out);
+void render_intel_lookup(const struct invocation *in, const json_t *reply, struct buf *out);
+void render_intel_stats(const struct invocation *in, const json_t *reply, struct buf *out);
 void render_event(const struct invocation *in, const json_t *line, struct buf *out);
 void render_finding(const struct invocation *in, const json_t *line, struct buf *out);
 void render_net_try(const struct invocation *in, const json_t *reply, struct buf *out);

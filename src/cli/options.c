@@ -44,6 +44,13 @@ const struct option_row opt_profiles = {
     true,
     "profiles of workloads and other documents; given once, only these are loaded",
     OPTION_PATH};
+const struct option_row opt_feeds = {
+    "--feeds",
+    0,
+    "FILE|DIR",
+    true,
+    "lists of indicators, folders of them, and Feed documents; given once, only these are loaded",
+    OPTION_PATH};
 const struct option_row opt_for = {
     "--for", 0, "DURATION", false, "stop by itself after this long: 10s, 5m", OPTION_DURATION};
 const struct option_row opt_follow = {

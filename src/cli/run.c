@@ -71,6 +71,7 @@ int run_agent(const struct invocation *in, const char *record_file)
     o.policies = option_list(in, &opt_policies, &o.policies_n);
     o.checks = option_list(in, &opt_checks, &o.checks_n);
     o.profiles = option_list(in, &opt_profiles, &o.profiles_n);
+    o.feeds = option_list(in, &opt_feeds, &o.feeds_n);
     o.runtime_dir = option_text(in, &opt_runtime_dir);
     if (!o.runtime_dir)
         o.runtime_dir = agent_default_runtime_dir();

@@ -41,6 +41,8 @@ void render_status(const struct invocation *in, const json_t *reply, struct buf 
         {"findings", "findings"},
         {"open incidents", "incidents_open"},
         {"rows", "rows"},
+        {"indicators", "intel.indicators"},
+        {"feeds held", "intel.held"},
         {"lost", "lost"},
         {"held back", "held_back"},
         {"missed", "missed"},

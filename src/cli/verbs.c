@@ -6,13 +6,12 @@ typedef const struct option_row *const options[];
 static options no_options = {NULL};
 static options comply_options = {&opt_every, NULL};
 static options comply_check_options = {&opt_checks, &opt_policies, &opt_every, NULL};
-static options run_options = {&opt_rules,   &opt_policies, &opt_profiles, &opt_checks,
-                              &opt_for,     &opt_dry_run,  &opt_shards,   &opt_streams,
-                              &opt_pins,    &opt_record,   &opt_release,  &opt_quiet,
-                              NULL};
+static options run_options = {&opt_rules,  &opt_policies, &opt_profiles, &opt_checks,  &opt_feeds,
+                              &opt_for,    &opt_dry_run,  &opt_shards,   &opt_streams, &opt_pins,
+                              &opt_record, &opt_release,  &opt_quiet,    NULL};
 static options record_options = {&opt_rules, &opt_policies, &opt_profiles, &opt_checks,
-                                 &opt_for,   &opt_shards,   &opt_streams,  &opt_pins,
-                                 &opt_release, NULL};
+                                 &opt_feeds, &opt_for,      &opt_shards,   &opt_streams,
+                                 &opt_pins,  &opt_release,  NULL};
 static options replay_options = {&opt_rules, &opt_streams, &opt_quiet, NULL};
 static options stream_options = {&opt_for, NULL};
 static options ps_options = {&opt_all, NULL};
@@ -135,6 +134,12 @@ const struct verb cli_verbs[] = {
      "a workload's profile as a document: to keep, to edit, to load with --profiles (asks the "
      "agent)",
      "bulkhead profile export shop >profiles.d/shop.yaml", no_options, verb_profile_export, false},
+    {"intel lookup", "VALUE",
+     "which feeds name an address, a network, a domain, an URL or a file's hash; exit code 1 if "
+     "one does (asks the agent)",
+     "bulkhead intel lookup 198.51.100.7", no_options, verb_intel_lookup, false},
+    {"intel stats", "", "feeds: what is in force, how old, and what was held back (asks the agent)",
+     "bulkhead intel stats", no_options, verb_intel_stats, false},
     {"record", "FILE", "run, and write every input into a capture",
      "bulkhead record attack.bhcap --for 60s", record_options, verb_record, true},
     {"replay", "FILE", "feed a capture to the same line; findings go to standard output",

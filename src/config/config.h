@@ -239,6 +239,32 @@ struct exception {
     struct selector selector;
     uint64_t until; // ns since 1970
 };
+// kind: Feed: where indicators come from and what they are good for.
+enum feed_format { FEED_AUTO, FEED_PLAIN, FEED_CIDR, FEED_CSV, FEED_STIX, FEED_FORMAT_MAX };
+enum feed_action { FEED_RECORD, FEED_ALERT, FEED_BLOCK, FEED_ACTION_MAX };
+struct feed_columns { // of a CSV: names of its head line, or numbers from 1; empty: found or none
+    struct str value, type, confidence, valid_from, valid_until, label;
+};
+struct feed {
+    struct str name, file;
+    unsigned line;
+    struct str path; // a file, or a folder of files
+    enum feed_format format;
+    struct feed_columns columns;
+    uint64_t confidence; // percent, of indicators that have none of their own
+    enum severity severity;
+    uint64_t expiry_ns; // from the file's last change on; 0: none
+    struct str *tags;
+    size_t tags_n;
+    struct str *never; // addresses, networks, domains, hashes: never an indicator, of any feed
+    size_t never_n;
+    bool inbound; // also who connects to containers
+    enum feed_action action;
+    enum row_mode mode; // of what action block makes
+};
+const char *feed_format_name(enum feed_format f);
+const char *feed_action_name(enum feed_action a);
+
 struct agent_config {      // kind: Agent; what isn't given has its default
     uint64_t memory_bytes; // 256 MiB
     unsigned shards;       // 0: one per 16 cores
@@ -254,8 +280,8 @@ struct agent_config {      // kind: Agent; what isn't given has its default
     bool rule_matching_first;
     // output: written to standard output
     bool json_iso_time;
-    struct str *rules, *policies, *profiles, *checks; // paths, from the file
-    size_t rules_n, policies_n, profiles_n, checks_n;
+    struct str *rules, *policies, *profiles, *checks, *feeds; // paths, from the file
+    size_t rules_n, policies_n, profiles_n, checks_n, feeds_n;
 };
 // ── kind: Profile: how a workload is learned, and what it may do ─────────────────────────────
 enum profile_dimension {
@@ -335,6 +361,8 @@ struct documents {
     size_t controls_n;
     struct exception *exceptions;
     size_t exceptions_n;
+    struct feed *feeds;
+    size_t feeds_n;
     struct arena *arena;
 };
 void agent_config_defaults(struct agent_config *c);
@@ -350,6 +378,9 @@ void documents_print(const struct documents *d, struct buf *out);
 // into s. An unreadable path is a diagnostic. follows no FIFO, no device.
 int sources_read(struct sources *s, enum source_kind kind, const char *path,
                  struct diag_list *diags);
+// The same for feeds: YAML files are documents; a list, or a folder with lists in it, is a feed of
+// its own with the defaults, for which a document is made.
+int sources_read_feeds(struct sources *s, const char *path, struct diag_list *diags);
 void sources_done(struct sources *s);
 // One text for a BH_GENERATION record, and back.
 void sources_pack(const struct sources *s, struct buf *out);

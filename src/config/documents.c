@@ -30,9 +30,10 @@ static const struct kind {
      "what containers may not do"},
     {"Profile", take_profile, print_profiles, profile_spec_keys, &profile_doc_defaults,
      "how a workload is learned, and what it may do"},
-    {.name = "Feed"},
     {"Response", response_take, responses_print, response_spec_keys, &response_defaults,
      "what is done to a container because of an incident"},
+    {"Feed", feeds_take, feeds_print, feed_spec_keys, &feed_defaults,
+     "where indicators come from, and what they are good for"},
     {.name = "Retention"},
     {.name = "Baseline"},
     {"Control", take_control, print_controls, control_spec_keys, &control_defaults,
@@ -40,8 +41,8 @@ static const struct kind {
     {"Exception", take_exception, print_exceptions, exception_spec_keys, NULL,
      "a control that need not hold for some containers, until when and why"},
 };
-const char *const config_kinds[] = {"Agent",   "Policy",    "Profile", "Response",
-                                    "Control", "Exception", NULL};
+const char *const config_kinds[] = {"Agent",    "Policy",  "Profile",   "Feed",
+                                    "Response", "Control", "Exception", NULL};
 
 static const char *const envelope_keys[] = {"apiVersion", "kind", "metadata", "spec"};
 static const char *const metadata_keys[] = {"name"};
@@ -304,6 +305,7 @@ void documents_free(struct documents *d)
     free(d->responses);
     free(d->controls);
     free(d->exceptions);
+    free(d->feeds);
     free(d);
 }
 

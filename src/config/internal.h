@@ -49,7 +49,7 @@ struct key {
 extern const struct value_type value_size, value_duration, value_u64, value_unsigned, value_i32,
     value_severity, value_choice, value_text, value_glob, value_paths, value_labels, value_deny,
     value_net_deny, value_group, value_items, value_fraction, value_networks, value_expression,
-    value_prose, value_profile_lines;
+    value_prose, value_profile_lines, value_words, value_path;
 
 // The keys of one map into the struct at `at`: unknown and missing ones are reported.
 void config_keys_read(struct reading *r, const struct key *keys, const struct yaml *map, void *at);
@@ -110,3 +110,13 @@ void take_control(struct building *b, struct reading *r, const struct document *
 void take_exception(struct building *b, struct reading *r, const struct document *doc);
 void print_controls(const struct documents *d, struct buf *out);
 void print_exceptions(const struct documents *d, struct buf *out);
+extern const struct key feed_spec_keys[];
+
+// A path of a file, relative to where the document stands.
+struct str path_beside(struct reading *r, struct str path);
+int sources_add(struct sources *s, enum source_kind kind, struct str name, struct str text);
+
+// A kind a file: doc_X.c.
+extern const struct feed feed_defaults;
+void feeds_take(struct building *b, struct reading *r, const struct document *doc);
+void feeds_print(const struct documents *d, struct buf *out);

@@ -52,7 +52,8 @@ void keys_print(const struct key *keys, const void *at, unsigned indent, struct 
         const void *value = (const char *)at + keys[k].offset;
         // Text that isn't given is not there; everything else has a value.
         bool text = keys[k].type == &value_text || keys[k].type == &value_glob ||
-                    keys[k].type == &value_prose || keys[k].type == &value_expression;
+                    keys[k].type == &value_prose || keys[k].type == &value_expression ||
+                    keys[k].type == &value_path;
         if (text && ((const struct str *)value)->len == 0)
             continue;
         _cleanup_buf_ struct buf said = {0};

@@ -36,7 +36,7 @@ static size_t total_bytes(const struct sources *s)
 }
 
 // Takes copies. -E2BIG: too many or too much, -ENOMEM.
-static int add(struct sources *s, enum source_kind kind, struct str name, struct str text)
+int sources_add(struct sources *s, enum source_kind kind, struct str name, struct str text)
 {
     if (s->n >= MAX_SOURCES || text.len > MAX_SOURCES_BYTES - total_bytes(s))
         return -E2BIG;
@@ -130,7 +130,7 @@ static int read_file(struct sources *s, enum source_kind kind, int fd, const cha
 {
     _cleanup_buf_ struct buf text = {0};
     int r = read_whole(fd, &text);
-    return r < 0 ? r : add(s, kind, str_of(path), buf_view(&text));
+    return r < 0 ? r : sources_add(s, kind, str_of(path), buf_view(&text));
 }
 
 static bool wanted(const char *name)
@@ -328,7 +328,7 @@ static int unpack_one(struct sources *s, const json_t *source, struct error *err
         r = unpack_bytes(source, "text", "text_base64", MAX_YAML_BYTES, &text, err);
     if (r < 0)
         return r;
-    r = add(s, (enum source_kind)k, buf_view(&name), buf_view(&text));
+    r = sources_add(s, (enum source_kind)k, buf_view(&name), buf_view(&text));
     return r < 0 ? error_set(err, r, "%s", r == -E2BIG ? "too many sources" : "out of memory") : 0;
 }
 

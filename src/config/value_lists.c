@@ -33,7 +33,7 @@ static size_t count_in(const struct key *k, const void *at)
 }
 
 // Paths in a file are relative to that file, wherever the agent runs.
-static struct str beside(struct reading *r, struct str path)
+struct str path_beside(struct reading *r, struct str path)
 {
     const char *slash = strrchr(r->file, '/');
     if (path.ptr[0] == '/' || !slash)
@@ -54,7 +54,7 @@ static void paths_read(struct reading *r, const struct key *k, const struct yaml
         struct str s;
         if (!value_read_text(r, k, y->items[i], MAX_TEXT, &s))
             continue;
-        list[n] = beside(r, s);
+        list[n] = path_beside(r, s);
         if (!list[n++].ptr) {
             read_error(r, y, "BH004", NULL, "out of memory");
             return;
@@ -86,6 +86,47 @@ static void paths_schema(const struct key *k, const void *defaults, struct json 
 }
 
 const struct value_type value_paths = {paths_read, paths_print, paths_schema};
+
+// A list of words, as they are.
+static void words_read(struct reading *r, const struct key *k, const struct yaml *y, void *at)
+{
+    if (!want_list(r, k, y))
+        return;
+    struct str *list = arena_alloc(r->arena, MAX(y->n, (size_t)1) * sizeof(*list));
+    size_t n = 0;
+    for (size_t i = 0; list && i < y->n; i++)
+        n += value_read_text(r, k, y->items[i], MAX_TEXT, &list[n]);
+    *(struct str **)at = list;
+    *count_at(k, at) = n;
+}
+
+const struct value_type value_words = {words_read, paths_print, paths_schema};
+
+static void path_read(struct reading *r, const struct key *k, const struct yaml *y, void *at)
+{
+    struct str s;
+    if (!value_read_text(r, k, y, MAX_TEXT, &s))
+        return;
+    s = path_beside(r, s);
+    if (s.ptr)
+        *(struct str *)at = s;
+    else
+        read_error(r, y, "BH004", NULL, "out of memory");
+}
+
+static void path_print(const struct key *k, const void *at, unsigned indent, struct buf *out)
+{
+    print_text(out, *(const struct str *)at);
+    buf_char(out, '\n');
+}
+
+static void path_schema(const struct key *k, const void *defaults, struct json *j)
+{
+    json_kcstr(j, "type", "string");
+    json_ku64(j, "minLength", 1);
+}
+
+const struct value_type value_path = {path_read, path_print, path_schema};
 
 static void labels_read(struct reading *r, const struct key *k, const struct yaml *y, void *at)
 {

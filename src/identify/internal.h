@@ -125,7 +125,7 @@ struct identify {
     struct reg nowhere;       // stands in where the table is full
     struct bh_nses host_nses; // of PID 1
     uint32_t host_userns;
-    uint64_t now;             // latest record time
+    uint64_t now; // latest record time
     uint64_t losses, losses_cleared, events;
     int64_t unexplained; // records missing that no storm has accounted for yet
     size_t regs_used;    // of regs, from the front

@@ -68,6 +68,10 @@ const struct kind_row model_kinds[] = {
      "the addresses in a network namespace"},
     {BH_PROFILE, "profile", "input", BH_RING_NONE, BH_TRUTH_AGENT, false, false,
      "what was learned of a workload before the agent started"},
+    {BH_FEED, "feed", "input", BH_RING_NONE, BH_TRUTH_AGENT, false, false,
+     "indicators of a feed, or what became of it"},
+    {BH_FILE_HASH, "file-hash", "input", BH_RING_NONE, BH_TRUTH_AGENT, false, false,
+     "hashes of an executed file"},
 };
 const size_t model_kinds_n = ARRAY_SIZE(model_kinds);
 

@@ -133,6 +133,49 @@ void rec_make(struct buf *b, uint16_t kind, uint64_t time, uint32_t container, c
 // format.
 void rec_json(struct json *j, const struct bh_rec *rec);
 
+// ── indicators: what a feed names ────────────────────────────────────────────────────────────
+
+enum indicator_type {
+    INDICATOR_ADDRESS = 1, // 4 or 16 bytes; never IPv4 written as IPv6
+    INDICATOR_NETWORK,     // the same, and a prefix length; the rest of the bits is 0
+    INDICATOR_DOMAIN,      // lower case, punycode, no trailing dot
+    INDICATOR_SHA256,
+    INDICATOR_SHA1,
+    INDICATOR_MD5,
+    INDICATOR_TYPE_MAX,
+};
+enum {
+    MAX_INDICATOR_TEXT = 2048, // of what is parsed
+    MAX_INDICATOR_VALUE = 253, // bytes: a domain name
+    MAX_INDICATOR_LABEL = 64,  // bytes of what a feed calls it
+    MAX_INDICATOR_SIZE = (24 + MAX_INDICATOR_VALUE + MAX_INDICATOR_LABEL + 7) & ~7,
+};
+struct indicator {
+    enum indicator_type type;
+    uint8_t bits;                     // NETWORK
+    uint8_t confidence;               // percent
+    uint8_t flags;                    // BH_INDICATOR_…
+    struct str value;                 // bytes in their one form
+    struct str label;                 // empty: none
+    uint64_t valid_from, valid_until; // wall ns, 0: open
+};
+const char *indicator_type_name(enum indicator_type t); // "address"; "unknown"
+// One written value into its one form: defanged forms, URLs (their host), ports, case, trailing
+// dots, IDN, IPv4 written as IPv6, IPv4 with host bits (docs/formats/feed.md). Sets type, bits,
+// flags and value; value lies in store. NULL, or why not, a constant: "empty", "not-an-indicator",
+// "ambiguous-address", "too-broad", "local-name", "too-long".
+const char *indicator_parse(struct str text, struct indicator *ret,
+                            char store[MAX_INDICATOR_VALUE + 1]);
+// "198.51.100.7", "198.51.100.0/24", "*.example.org", hex.
+void indicator_text(const struct indicator *i, struct buf *out);
+void indicator_pack(const struct indicator *i, struct buf *out);
+// The indicator at *at of packed bytes; *at moves behind it. 1, 0 at the end, -EBADMSG: broken, or
+// not in its one form. Strings point into bytes.
+int indicator_unpack(struct str bytes, size_t *at, struct indicator *ret);
+// Bytes behind a BH_FEED's fixed part.
+struct str feed_bytes(const struct bh_rec *rec);
+void feed_make(struct buf *b, uint64_t time, const struct bh_feed *fixed, struct str bytes);
+
 // ── identity ─────────────────────────────────────────────────────────────────────────────────
 
 enum tri { UNKNOWN = 0, NO = 1, YES = 2 }; // unknown is not false

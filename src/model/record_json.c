@@ -399,6 +399,56 @@ static void text(struct json *j, const struct bh_rec *rec)
     json_decref(value);
 }
 
+static void feed(struct json *j, const struct bh_rec *rec)
+{
+    static const char *const whats[] = {[BH_FEED_BEGIN] = "begin",
+                                        [BH_FEED_PART] = "part",
+                                        [BH_FEED_COMMIT] = "commit",
+                                        [BH_FEED_HELD] = "held",
+                                        [BH_FEED_GONE] = "gone"};
+    const struct bh_feed *f = REC_AS(rec, bh_feed);
+    if (!f)
+        return;
+    struct str bytes = feed_bytes(rec);
+    json_khex(j, "unit", f->unit);
+    json_kbig(j, "load", f->load);
+    json_kcstr(j, "what", f->what < BH_FEED_WHAT_MAX ? whats[f->what] : NULL);
+    json_kbig(j, "part", f->part);
+    json_kbig(j, "count", f->count);
+    if (f->what != BH_FEED_PART) {
+        json_kstr(j, "text", bytes);
+        return;
+    }
+    json_key(j, "indicators");
+    json_array(j);
+    struct indicator i;
+    for (size_t at = 0; indicator_unpack(bytes, &at, &i) == 1;) {
+        _cleanup_buf_ struct buf text = {0};
+        indicator_text(&i, &text);
+        json_str(j, buf_view(&text));
+    }
+    json_array_end(j);
+}
+
+static void file_hash(struct json *j, const struct bh_rec *rec)
+{
+    const struct bh_file_hash *h = REC_AS(rec, bh_file_hash);
+    char hex[65];
+    if (!h)
+        return;
+    json_khex(j, "dev", h->dev);
+    json_kbig(j, "ino", h->ino);
+    json_kbig(j, "ctime", h->ctime);
+    json_kbig(j, "bytes", h->bytes);
+    json_ki64(j, "error", h->error);
+    hex_of(h->sha256, sizeof(h->sha256), hex);
+    json_kcstr(j, "sha256", hex);
+    hex_of(h->sha1, sizeof(h->sha1), hex);
+    json_kcstr(j, "sha1", hex);
+    hex_of(h->md5, sizeof(h->md5), hex);
+    json_kcstr(j, "md5", hex);
+}
+
 static const struct {
     uint16_t kind;
     void (*write)(struct json *j, const struct bh_rec *rec);
@@ -435,6 +485,8 @@ static const struct {
     {BH_COVERAGE, text},
     {BH_ADDRESSES, text},
     {BH_PROFILE, text},
+    {BH_FEED, feed},
+    {BH_FILE_HASH, file_hash},
 };
 
 void rec_json(struct json *j, const struct bh_rec *rec)

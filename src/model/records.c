@@ -41,6 +41,7 @@ static const struct shape {
     {BH_LOSS, sizeof(struct bh_loss), {0}},
     {BH_STORM, sizeof(struct bh_storm), {0}},
     {BH_TICK, sizeof(struct bh_tick), {0}},
+    {BH_FILE_HASH, sizeof(struct bh_file_hash), {0}},
     {BH_EPOCH, 0, {0}},
     {BH_SCAN_DONE, 0, {0}},
 };
@@ -48,8 +49,7 @@ static const struct shape {
 static bool is_text(uint16_t kind)
 {
     return kind == BH_FACT || kind == BH_GENERATION || kind == BH_OPERATOR || kind == BH_OUTCOME ||
-           kind == BH_EVICT || kind == BH_COVERAGE || kind == BH_ADDRESSES ||
-           kind == BH_PROFILE;
+           kind == BH_EVICT || kind == BH_COVERAGE || kind == BH_ADDRESSES || kind == BH_PROFILE;
 }
 
 int rec_check_head(const struct bh_rec *rec, size_t avail)
@@ -67,6 +67,13 @@ int rec_check(const struct bh_rec *rec, size_t avail)
     if (is_text(rec->kind)) {
         const struct bh_text *t = REC_AS(rec, bh_text);
         return t && t->len <= rec->size - sizeof(*rec) - sizeof(*t) ? 0 : -EBADMSG;
+    }
+    if (rec->kind == BH_FEED) {
+        const struct bh_feed *f = REC_AS(rec, bh_feed);
+        return f && f->what > 0 && f->what < BH_FEED_WHAT_MAX &&
+                       f->len <= rec->size - sizeof(*rec) - sizeof(*f)
+                   ? 0
+                   : -EBADMSG;
     }
     for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
         if (shapes[i].kind != rec->kind)
@@ -139,4 +146,19 @@ void rec_make(struct buf *b, uint16_t kind, uint64_t time, uint32_t container, c
               size_t size)
 {
     make(b, kind, time, container, fixed, size, STR_NULL);
+}
+
+struct str feed_bytes(const struct bh_rec *rec)
+{
+    const struct bh_feed *f = rec->kind == BH_FEED ? REC_AS(rec, bh_feed) : NULL;
+    if (!f || f->len > rec->size - sizeof(*rec) - sizeof(*f))
+        return STR_NULL;
+    return (struct str){(const char *)(f + 1), f->len};
+}
+
+void feed_make(struct buf *b, uint64_t time, const struct bh_feed *fixed, struct str bytes)
+{
+    struct bh_feed f = *fixed;
+    f.len = (uint32_t)bytes.len;
+    make(b, BH_FEED, time, 0, &f, sizeof(f), bytes);
 }

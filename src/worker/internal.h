@@ -20,6 +20,8 @@ enum {
     MAX_STRANGER_SECRETS = 64, // variables that are named; the rest is counted
     MAX_SECRET_TEXT = 128,     // bytes of such a name
     WORKER_DEADLINE_MS = 2000,
+    WORKER_LONG_DEADLINE_MS = 10000, // of feeds and of files that are hashed
+    MAX_WORKER_PARTS = 4096,         // of one answer
     WORKER_START_MS = 5000,
     WORKER_CPU_SECONDS = 2,            // of one request
     WORKER_MEMORY_BYTES = 128 << 20,   // more than it began with
@@ -35,13 +37,21 @@ struct reply_head { // then text
     uint64_t seq;
     uint32_t len;
     int32_t error; // of the sandbox: only in the first message (seq 0)
+    uint32_t more; // 1: a part, others follow
+    uint32_t pad;
 };
 
 // sandbox.c: closes everything but *socket (which may get another number), gives everything up. 0,
 // or a negative errno with what failed.
 int sandbox_enter(int *socket, pid_t parent, struct error *err);
 // child.c: the process's whole life. Does not return.
-void child_run(int socket, pid_t parent) __attribute__((noreturn));
+void child_run(const char *name, int socket, pid_t parent) __attribute__((noreturn));
+
+// hash.c: prepared before the sandbox closes, as that loads what it needs from files.
+struct hashes;
+struct hashes *hashes_new(void);
+// The reply: {"bytes":…,"sha256":…,"sha1":…,"md5":…} or a problem.
+void hashes_of_file(struct hashes *h, int fd, struct str args, struct buf *out);
 
 // document.c: strangers' JSON within limits.
 // NULL with ret_problem set when it can't be read.

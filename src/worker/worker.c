@@ -27,11 +27,13 @@ struct request {
 };
 
 struct worker {
+    const char *name;
     pid_t pid; // 0: none runs
     int socket, epoll, timer;
     struct request queue[MAX_WORKER_QUEUE]; // a ring; the first one may be in the process
     unsigned head, count;
     bool sent;       // the first one is
+    unsigned parts;  // of its answer, so far
     uint64_t seq;    // of what was sent last
     uint64_t due;    // ms: its deadline, or when the process may be started again
     unsigned deaths; // in a row
@@ -125,7 +127,7 @@ static int start_process(struct worker *w, struct error *err)
         return error_set(err, -e, "fork: %s", strerror(e));
     }
     if (pid == 0)
-        child_run(pair[1], parent);
+        child_run(w->name, pair[1], parent);
     close(pair[1]);
     w->pid = pid;
     w->socket = pair[0];
@@ -140,9 +142,15 @@ static int start_process(struct worker *w, struct error *err)
 
 int worker_start(struct worker **ret, struct error *err)
 {
+    return worker_start_as("bulkhead-worker", ret, err);
+}
+
+int worker_start_as(const char *name, struct worker **ret, struct error *err)
+{
     struct worker *w = calloc(1, sizeof(*w));
     if (!w)
         return error_set(err, -ENOMEM, "out of memory");
+    w->name = name;
     w->socket = -1;
     w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -204,6 +212,21 @@ void worker_stats(const struct worker *w, struct worker_stats *ret)
     *ret = w->stats;
 }
 
+static const struct {
+    const char *source;
+    uint64_t deadline_ms;
+} jobs[] = {
+    [WORKER_BUNDLE] = {"bundle", WORKER_DEADLINE_MS},
+    [WORKER_RUNTIME_STATE] = {"runtime state", WORKER_DEADLINE_MS},
+    [WORKER_FEED] = {"feed", WORKER_LONG_DEADLINE_MS},
+    [WORKER_FILE_HASH] = {"file hash", WORKER_LONG_DEADLINE_MS},
+};
+
+static uint64_t deadline_of(enum worker_job job)
+{
+    return jobs[job].deadline_ms;
+}
+
 // The first in the queue goes to the process. -EPIPE: it is dead.
 static int send_first(struct worker *w)
 {
@@ -230,15 +253,15 @@ static int send_first(struct worker *w)
     if (n < 0)
         return -EPIPE;
     w->sent = true;
-    set_due(w, now_ms() + WORKER_DEADLINE_MS);
+    w->parts = 0;
+    set_due(w, now_ms() + deadline_of(r->job));
     return 0;
 }
 
 // The request's own words with a problem instead of an answer.
 static void answer_problem(struct worker *w, const struct request *r, const char *problem)
 {
-    json_t *reply = reply_new((struct str){r->args, r->args_len},
-                              r->job == WORKER_RUNTIME_STATE ? "runtime state" : "bundle");
+    json_t *reply = reply_new((struct str){r->args, r->args_len}, jobs[r->job].source);
     reply_problem(reply, problem);
     buf_reset(&w->reply);
     reply_write(reply, &w->reply);
@@ -274,7 +297,7 @@ static int revive(struct worker *w, struct error *err)
 
 int worker_submit(struct worker *w, enum worker_job job, uint64_t tag, struct str args, int fd)
 {
-    if (job != WORKER_BUNDLE && job != WORKER_RUNTIME_STATE) {
+    if (job < WORKER_BUNDLE || (size_t)job >= ARRAY_SIZE(jobs)) {
         w->stats.refused++;
         return -EINVAL;
     }
@@ -314,6 +337,16 @@ static int end_first(struct worker *w, const char *problem, uint64_t *ret_tag, s
     return 1;
 }
 
+static int part(struct worker *w, uint64_t *ret_tag, struct str *ret_text)
+{
+    *ret_tag = w->queue[w->head].tag;
+    buf_reset(&w->reply);
+    buf_add(&w->reply, w->in.ptr, w->in.len);
+    *ret_text = buf_view(&w->reply);
+    w->parts++;
+    return 2;
+}
+
 static int answered(struct worker *w, uint64_t *ret_tag, struct str *ret_text)
 {
     if (w->in.len == 0)
@@ -349,7 +382,9 @@ int worker_take(struct worker *w, uint64_t *ret_tag, struct str *ret_text, struc
         on_death(w);
         return end_first(w, "the worker took longer than its deadline", ret_tag, ret_text);
     }
-    if (e == 0 && w->sent && h.seq == w->seq) {
+    if (e == 0 && w->sent && h.seq == w->seq && h.more && w->parts < MAX_WORKER_PARTS)
+        return part(w, ret_tag, ret_text);
+    if (e == 0 && w->sent && h.seq == w->seq && !h.more) {
         w->deaths = 0;
         set_due(w, 0);
         int n = answered(w, ret_tag, ret_text);
