@@ -2,10 +2,11 @@
 /*
  * A path from a dentry and its mounts, what bpf_d_path does where a program may not call it: as the
  * acting task's root sees it, or up to the root of its mount namespace (files that a container
- * opens and runs: chroot would let it choose their names). Up to BH_PATH_MAX bytes and MAX_WALK components, over mounts and
- * binds, without locks: a rename of a parent meanwhile shows in the kernel's rename_lock, is walked
- * again once, and is flagged if it goes on. Kernels whose symbol table has no data
- * (CONFIG_KALLSYMS_ALL=n) hide that lock; there it can't be seen. Needs bpf_loop (5.17).
+ * opens and runs: chroot would let it choose their names). Up to BH_PATH_MAX bytes and MAX_WALK
+ * components, over mounts and binds, without locks: a rename of a parent meanwhile shows in the
+ * kernel's rename_lock, is walked again once, and is flagged if it goes on. Kernels whose symbol
+ * table has no data (CONFIG_KALLSYMS_ALL=n) hide that lock; there it can't be seen. Needs bpf_loop
+ * (5.17).
  */
 #pragma once
 
