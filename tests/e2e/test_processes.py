@@ -169,7 +169,7 @@ def test_pins_outside_a_bpf_file_system_are_a_problem_that_is_said(ws, rules):
 @pytest.mark.kernel
 def test_a_full_state_folder_loses_nothing_that_a_checkpoint_covers(ws, rules):
     state = ws.folder("small")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=384k", ws.name, str(state)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=384k,mode=0700", ws.name, str(state)], check=True)
     ws.defer(subprocess.run, ["umount", str(state)])
     agent = lab.Agent(ws, rules, state=state).start()
     container = ws.container("busy").start()
