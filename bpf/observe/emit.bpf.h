@@ -12,9 +12,11 @@
 
 #include "bpf/observe/maps.bpf.h"
 
-#define BUDGET_STEP_NS   1000000ULL     /* refill at most so often */
-#define BUDGET_SPAN_NS   10000000000ULL /* and for at most so long, so that nothing overflows */
-#define CONTAINER_OTHERS 0xffffffffu    /* storms of those for whom the map had no room */
+/* A ring's first part is for everyone; it is also how long a flood can make others wait. */
+#define BUDGET_FREE_SHARE 8
+#define BUDGET_STEP_NS    1000000ULL     /* refill at most so often */
+#define BUDGET_SPAN_NS    10000000000ULL /* and for at most so long, so that nothing overflows */
+#define CONTAINER_OTHERS  0xffffffffu    /* storms of those for whom the map had no room */
 
 struct actor {
     __u64 cgroup;
@@ -207,8 +209,8 @@ static __noinline int storm_count(__u32 container, __u32 kind, __u32 cause, __u3
     return 0;
 }
 
-/* May this container write past the ring's half? Its reserve refills by time; two cpus may refill
- * at once, then the one that moves `filled` adds. */
+/* May this container write past the part that is for everyone? Its reserve refills by time; two
+ * cpus may refill at once, then the one that moves `filled` adds. */
 static __noinline int budget_take(__u32 container, __u32 ring)
 {
     struct bh_settings *set = settings_get();
@@ -264,7 +266,7 @@ static __always_inline __u32 record_offer(struct bh_rec *r, __u32 size, struct b
     r->ring = (__u8)ring;
     r->cpu = (__u16)bpf_get_smp_processor_id();
     r->seq = __sync_fetch_and_add(sequence, 1) + 1;
-    if (bpf_ringbuf_query(to, BPF_RB_AVAIL_DATA) > set->ring_bytes[ring & 1] / 2) {
+    if (bpf_ringbuf_query(to, BPF_RB_AVAIL_DATA) > set->ring_bytes[ring & 1] / BUDGET_FREE_SHARE) {
         if (token == OFFER_ASK)
             token = budget_take(r->container, ring) ? OFFER_HAS_TOKEN : OFFER_NO_TOKEN;
         if (token == OFFER_NO_TOKEN) {

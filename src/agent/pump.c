@@ -7,7 +7,7 @@
 
 enum {
     DRAIN_RECORDS = 256,   // per call: bulk before critical, so the window of their merge
-    EPOCH_RECORDS = 8192,  // per shard
+    EPOCH_RECORDS = 1024,  // per shard: what was found is said at the end of an epoch
     EPOCH_BYTES = 2 << 20, // per shard; the recorder's memory must hold an epoch
     SEGMENTS_REMEMBERED = 64,
 };

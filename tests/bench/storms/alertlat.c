@@ -1,6 +1,7 @@
-/* alertlat ALERT_FILE N: N times, starts /bin/cat /etc/shadow (output to /dev/null) and
+/* alertlat ALERT_FILE N: N times, starts /bin/busybox cat /etc/shadow (output to /dev/null) and
  * busy-watches (100 us naps) ALERT_FILE, which the agent appends alert lines to, until it has
- * grown; prints per try the ms from just before the fork to the seen line. 2 s limit a try. */
+ * grown; prints per try the ms from just before the fork to the seen line. 2 s limit a try.
+ * busybox is static: its start is short. */
 #include "storm.h"
 #include <sys/stat.h>
 static off_t size(const char *p)
@@ -22,7 +23,7 @@ int main(int c, char **v)
             dup2(d, 1);
             dup2(d, 2);
             char *a[] = {"cat", "/etc/shadow", 0}, *e[] = {0};
-            execve("/bin/cat", a, e);
+            execve("/bin/busybox", a, e);
             _exit(127);
         }
         while (size(v[1]) == s0 && now() - t0 < 2)
