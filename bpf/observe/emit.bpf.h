@@ -5,8 +5,8 @@
  *
  * What holds: the kind filter comes before anything is built. A record's sequence number is taken
  * before the budget and the reserve, so whatever is not sent is an exact gap. While a ring is under
- * half full everyone may write; past that a container needs a token of its own reserve, so no flood
- * of one fills what another needs.
+ * an eighth full everyone may write; past that a container needs a token of its own reserve, so no
+ * flood of one fills what another needs or makes it wait long.
  */
 #pragma once
 

@@ -6,7 +6,6 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 
-#define RECORDER_AGE_NS  (5 * NSEC_PER_SEC)
 #define ROWS_COMPLETE_NS (10 * NSEC_PER_SEC)
 #define COVERAGE_NS      (30 * NSEC_PER_SEC) // how long findings say that something was lost
 #define RESTART_NS       (5 * NSEC_PER_SEC)  // between two tries to start a process again
@@ -202,7 +201,7 @@ void core_tick(struct core *c)
     }
     if (now - c->last_seal >= NSEC_PER_SEC) {
         c->last_seal = now;
-        core_seal(c, RECORDER_AGE_NS);
+        core_seal(c);
     }
     if (c->scan_done && !c->rows_complete && now - c->started >= ROWS_COMPLETE_NS) {
         c->rows_complete = true; // by now every container's facts are there, or won't come

@@ -8,6 +8,7 @@
 #include "agent/journal.h"
 #include "agent/memory.h"
 #include "agent/pump.h"
+#include "agent/sealer.h"
 #include "agent/streams.h"
 #include "control/control.h"
 #include "enforce/enforce.h"
@@ -49,6 +50,7 @@ struct core {
     struct reconcile *reconcile;
     struct ledger *ledger; // until the journal has it
     struct journal *journal;
+    struct sealer *sealer;
     char *first_key;
     struct recorder *recorders[BH_MAX_SHARDS];
     struct capture *capture;
@@ -92,7 +94,8 @@ void core_apply_interest(struct core *c);
 // sinks.c
 struct line_sinks core_sinks(struct core *c);
 void core_entry(struct core *c, enum entry_kind kind, struct str payload);
-void core_seal(struct core *c, uint64_t age_ns);
+void core_seal(struct core *c);     // cuts what is due; takes back what was written
+void core_seal_all(struct core *c); // before the end: all that is kept, durable when it returns
 // addresses.c
 void core_read_addresses(struct core *c, const struct container *container); // NULL: the host's
 void core_refresh_addresses(struct core *c, uint64_t now);

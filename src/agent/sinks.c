@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#define RECORDER_AGE_NS (5 * NSEC_PER_SEC) // what is kept is sealed when it is so old
+
 static struct wall_ns wall_of(const struct core *c, uint64_t boot)
 {
     return (struct wall_ns){boot + (uint64_t)line_wall_minus_boot(c->line)};
@@ -216,19 +218,59 @@ static int cover(void *ctx, const struct container *container)
     return 0;
 }
 
-void core_seal(struct core *c, uint64_t age_ns)
+static void seal_problem(struct core *c, const struct error *err)
 {
-    struct error err = {0};
+    if (c->segment_failures++ == 0)
+        fprintf(stderr, "bulkhead: a segment could not be written: %s\n", err->message);
+    snprintf(c->segment_problem, sizeof(c->segment_problem), "segments can't be written: %.200s",
+             err->message);
+}
+
+static void take_sealed(struct core *c, bool wait)
+{
+    struct segment_cut cut;
+    struct error err = {0}, late = {0};
+    for (int result; sealer_take(c->sealer, wait, &cut, &result, &err); err.code = 0) {
+        struct recorder *r = c->recorders[cut.sealed.shard];
+        if (result == 0) {
+            c->segment_problem[0] = 0;
+            on_sealed(c, &cut.sealed);
+        } else
+            seal_problem(c, &err);
+        if (recorder_done(r, &cut, result, &late) < 0)
+            seal_problem(c, &late);
+    }
+}
+
+void core_seal(struct core *c)
+{
+    take_sealed(c, false);
     for (unsigned i = 0; i < c->shards; i++) {
         struct cover_of of = {c, i};
+        struct segment_cut cut;
         identify_containers(line_identify(c->line, i), cover, &of);
-        if (recorder_seal(c->recorders[i], host_boot_now().ns, age_ns, on_sealed, c, &err) == 0) {
-            c->segment_problem[0] = 0;
-            continue;
+        recorder_turn(c->recorders[i]);
+        int n = 0;
+        while (sealer_has_room(c->sealer) &&
+               (n = recorder_cut(c->recorders[i], host_boot_now().ns, RECORDER_AGE_NS, &cut)) == 1)
+            sealer_give(c->sealer, recorder_dirfd(c->recorders[i]), &cut);
+        if (n < 0) {
+            struct error err = {0};
+            error_set(&err, n, "no memory to seal a segment");
+            seal_problem(c, &err);
         }
-        if (c->segment_failures++ == 0)
-            fprintf(stderr, "bulkhead: a segment could not be written: %s\n", err.message);
-        snprintf(c->segment_problem, sizeof(c->segment_problem),
-                 "segments can't be written: %.200s", err.message);
+        recorder_forget(c->recorders[i]);
+    }
+}
+
+void core_seal_all(struct core *c)
+{
+    take_sealed(c, true);
+    for (unsigned i = 0; i < c->shards; i++) {
+        struct error err = {0};
+        struct cover_of of = {c, i};
+        identify_containers(line_identify(c->line, i), cover, &of);
+        if (recorder_seal(c->recorders[i], host_boot_now().ns, 0, on_sealed, c, &err) < 0)
+            seal_problem(c, &err);
     }
 }

@@ -366,7 +366,9 @@ static int start_journal(struct core *c, struct error *err)
     c->first_key = strdup(ledger_first_key(c->ledger));
     if (!c->first_key)
         return error_set(err, -ENOMEM, "out of memory");
-    int r = journal_start(c->ledger, c->config.checkpoint_ns, &c->journal, err);
+    int r = sealer_start(&c->sealer, err);
+    if (r == 0)
+        r = journal_start(c->ledger, c->config.checkpoint_ns, &c->journal, err);
     if (r == 0)
         c->ledger = NULL;
     return r;
@@ -517,7 +519,7 @@ void core_stop(struct core *c, struct error *err)
     sense_close(c->sense);
     c->sense = NULL;
     if (c->line && c->journal) {
-        core_seal(c, 0);
+        core_seal_all(c);
         start_entry(c, ENTRY_STOP);
     }
     struct error late = {0};
@@ -530,6 +532,7 @@ void core_stop(struct core *c, struct error *err)
         error_set(err, late.code, "%s", late.message);
     if (c->streams && streams_close(c->streams, &late) < 0 && err && !err->code)
         error_set(err, late.code, "%s", late.message);
+    sealer_stop(c->sealer);
     for (unsigned i = 0; i < BH_MAX_SHARDS; i++)
         recorder_close(c->recorders[i]);
     struct journal_state journal = {0};

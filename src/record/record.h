@@ -109,6 +109,25 @@ struct sealed_segment {
 int recorder_seal(struct recorder *r, uint64_t now, uint64_t age_ns,
                   void (*sealed)(void *ctx, const struct sealed_segment *s), void *ctx,
                   struct error *err);
+// The same in three steps, for whoever must not wait for a disk: cut on the recorder's thread,
+// write on any, done on the recorder's again.
+struct segment_cut {
+    struct sealed_segment sealed; // coverage points into the cut
+    struct buf bytes, coverage;
+};
+// Cuts the next one that is due. 1: *ret is its, to be ended by recorder_done(); 0: none is due;
+// -ENOMEM.
+int recorder_cut(struct recorder *r, uint64_t now, uint64_t age_ns, struct segment_cut *ret);
+// Hashes it and makes its file durable. dirfd, io: the recorder's.
+int segment_cut_write(struct segment_cut *cut, const struct record_io *io, int dirfd,
+                      struct error *err);
+// What became of a cut: 0, it is durable; else it waits again. Frees the cut. Drops the oldest
+// files. Returns an error of the store's own.
+int recorder_done(struct recorder *r, struct segment_cut *cut, int result, struct error *err);
+int recorder_dirfd(const struct recorder *r);
+// Around a round of cuts: coverage moves on; what no chunk in memory needs of it is forgotten.
+void recorder_turn(struct recorder *r);
+void recorder_forget(struct recorder *r);
 // Finds the record an evidence citation names in the sealed files. 0 and appended to *ret, -ENOENT,
 // -EBADMSG (damaged).
 int store_find(int dirfd, unsigned shard, uint64_t segment, uint64_t offset, struct buf *ret,

@@ -12,6 +12,7 @@ struct chunk {
     uint64_t records, first, last;
     uint64_t position; // of its first record among all that were taken
     bool kept, sealed, full;
+    bool cut; // its bytes are on their way to a file
 };
 
 struct recorder {
@@ -32,7 +33,6 @@ struct recorder {
                         // sealed
     struct coverage coverage;
     struct kept kept;
-    struct buf out, cover;
 };
 
 static void recorder_closep(struct recorder **r)
@@ -92,8 +92,6 @@ void recorder_close(struct recorder *r)
     buf_done(&r->host);
     buf_done(&r->boot);
     buf_done(&r->extra);
-    buf_done(&r->out);
-    buf_done(&r->cover);
     free(r->memory);
     free(r->chunks);
     free(r->coverage.rows);
@@ -115,7 +113,7 @@ static struct chunk *begin(struct recorder *r, uint64_t time)
     r->at = at;
     struct chunk *c = &r->chunks[at];
     if (c->kept && !c->sealed) {
-        r->lost_kept++;
+        r->lost_kept += !c->cut; // its bytes are elsewhere by then
         r->waiting--;
     }
     *c = (struct chunk){.number = r->next++, .first = time, .last = time, .position = r->taken};
@@ -184,17 +182,22 @@ void recorder_coverage(struct recorder *r, uint32_t container, const struct bh_k
     coverage_set(&r->coverage, container, kinds, level, lost, r->latest);
 }
 
-static int write_chunk(struct recorder *r, struct chunk *c, struct sealed_segment *s,
-                       struct error *err)
+static void cut_done(struct segment_cut *cut)
 {
-    *s = (struct sealed_segment){.segment = c->number,
-                                 .shard = r->shard,
-                                 .records = c->records,
-                                 .first = c->first,
-                                 .last = c->last};
-    segment_file_name(s->name, r->shard, c->number);
-    buf_reset(&r->cover);
-    struct json j = json_on(&r->cover);
+    buf_done(&cut->bytes);
+    buf_done(&cut->coverage);
+    *cut = (struct segment_cut){0};
+}
+
+static int cut_chunk(struct recorder *r, struct chunk *c, struct segment_cut *cut)
+{
+    *cut = (struct segment_cut){.sealed = {.segment = c->number,
+                                           .shard = r->shard,
+                                           .records = c->records,
+                                           .first = c->first,
+                                           .last = c->last}};
+    segment_file_name(cut->sealed.name, r->shard, c->number);
+    struct json j = json_on(&cut->coverage);
     json_object(&j);
     json_ku64(&j, "shard", r->shard);
     json_ku64(&j, "segment", c->number);
@@ -204,29 +207,39 @@ static int write_chunk(struct recorder *r, struct chunk *c, struct sealed_segmen
     json_ku64(&j, "lost_kept", r->lost_kept);
     coverage_json(&j, &r->coverage, c->first, c->last);
     json_object_end(&j);
-    buf_reset(&r->out);
-    segment_head(&r->out, &r->info);
-    buf_add(&r->out, r->memory + (size_t)(c - r->chunks) * r->chunk_bytes, c->used);
+    segment_head(&cut->bytes, &r->info);
+    buf_add(&cut->bytes, r->memory + (size_t)(c - r->chunks) * r->chunk_bytes, c->used);
+    if (!cut->bytes.failed && !cut->coverage.failed)
+        return 0;
+    cut_done(cut);
+    return -ENOMEM;
+}
+
+int segment_cut_write(struct segment_cut *cut, const struct record_io *io, int dirfd,
+                      struct error *err)
+{
+    struct sealed_segment *s = &cut->sealed;
+    size_t records_end = cut->bytes.len;
     uint8_t hash[32];
-    if (!r->out.failed)
-        crypto_hash_sha256(hash, (const uint8_t *)r->out.ptr, r->out.len);
-    segment_foot(&r->out, c->records, hash, buf_view(&r->cover));
-    if (r->out.failed || r->cover.failed)
+    crypto_hash_sha256(hash, (const uint8_t *)cut->bytes.ptr, cut->bytes.len);
+    segment_foot(&cut->bytes, s->records, hash, buf_view(&cut->coverage));
+    if (cut->bytes.failed)
         return error_set(err, -ENOMEM, "no memory to seal a segment");
-    crypto_hash_sha256(s->sha256, (const uint8_t *)r->out.ptr, r->out.len);
-    s->bytes = r->out.len;
-    s->coverage = buf_view(&r->cover);
-    int e = io_replace(r->io, r->dirfd, s->name, buf_view(&r->out), 0640, NULL);
+    crypto_hash_sha256(s->sha256, (const uint8_t *)cut->bytes.ptr, cut->bytes.len);
+    s->bytes = cut->bytes.len;
+    s->coverage = buf_view(&cut->coverage);
+    int e = io_replace(io, dirfd, s->name, buf_view(&cut->bytes), 0640, NULL);
+    cut->bytes.len = e < 0 ? records_end : cut->bytes.len; // it may be written again
     return e < 0 ? io_error(err, e, "write the segment", s->name) : 0;
 }
 
-// The waiting chunk with the lowest number above `after`.
-static struct chunk *next_waiting(struct recorder *r, uint64_t after, uint64_t now, uint64_t age_ns)
+// The waiting chunk with the lowest number.
+static struct chunk *next_waiting(struct recorder *r, uint64_t now, uint64_t age_ns)
 {
     struct chunk *best = NULL;
     for (size_t i = 0; i < r->chunks_n; i++) {
         struct chunk *c = &r->chunks[i];
-        if (c->number > after && c->kept && !c->sealed && c->used &&
+        if (c->kept && !c->sealed && !c->cut && c->used &&
             (c->full || age_ns == 0 || (now > c->first && now - c->first >= age_ns)) &&
             (!best || c->number < best->number))
             best = c;
@@ -234,35 +247,86 @@ static struct chunk *next_waiting(struct recorder *r, uint64_t after, uint64_t n
     return best;
 }
 
-int recorder_seal(struct recorder *r, uint64_t now, uint64_t age_ns,
-                  void (*sealed)(void *ctx, const struct sealed_segment *s), void *ctx,
-                  struct error *err)
+int recorder_cut(struct recorder *r, uint64_t now, uint64_t age_ns, struct segment_cut *ret)
 {
-    uint64_t after = 0, oldest = UINT64_MAX;
+    struct chunk *c = next_waiting(r, now, age_ns);
+    if (!c)
+        return 0;
+    c->full = true; // what comes from here on goes to another
+    int e = cut_chunk(r, c, ret);
+    if (e < 0)
+        return e;
+    c->cut = true;
+    return 1;
+}
+
+int recorder_done(struct recorder *r, struct segment_cut *cut, int result, struct error *err)
+{
+    struct chunk *c = find(r, cut->sealed.segment);
     int e = 0;
-    coverage_turn(&r->coverage, r->latest);
-    for (struct chunk *c; e == 0 && (c = next_waiting(r, after, now, age_ns)); after = c->number) {
-        struct sealed_segment s;
-        c->full = true; // what comes from here on goes to another
-        e = write_chunk(r, c, &s, err);
-        if (e < 0)
-            break;
-        c->sealed = true;
-        r->waiting--;
-        e = kept_add(&r->kept, c->number, s.bytes);
+    if (result == 0) {
+        e = kept_add(&r->kept, cut->sealed.segment, cut->sealed.bytes);
         if (e < 0)
             error_set(err, e, "too many segment files, or no memory for their list");
-        if (sealed)
-            sealed(ctx, &s);
+        if (r->store_bytes && r->kept.n) {
+            int k = kept_retain(&r->kept, r->dirfd, r->shard, r->store_bytes);
+            if (k < 0 && e == 0)
+                e = error_set(err, k, "cannot drop the oldest segment: %s", strerror(-k));
+        }
     }
-    if (r->store_bytes && r->kept.n) {
-        int k = kept_retain(&r->kept, r->dirfd, r->shard, r->store_bytes);
-        if (k < 0 && e == 0)
-            e = error_set(err, k, "cannot drop the oldest segment: %s", strerror(-k));
+    if (c && c->cut) {
+        c->cut = false;
+        if (result == 0) {
+            c->sealed = true;
+            r->waiting--;
+        }
     }
+    cut_done(cut);
+    return e;
+}
+
+int recorder_dirfd(const struct recorder *r)
+{
+    return r->dirfd;
+}
+
+void recorder_turn(struct recorder *r)
+{
+    coverage_turn(&r->coverage, r->latest);
+}
+
+void recorder_forget(struct recorder *r)
+{
+    uint64_t oldest = UINT64_MAX;
     for (size_t i = 0; i < r->chunks_n; i++)
         if (r->chunks[i].number)
             oldest = MIN(oldest, r->chunks[i].first);
     coverage_forget(&r->coverage, oldest);
+}
+
+int recorder_seal(struct recorder *r, uint64_t now, uint64_t age_ns,
+                  void (*sealed)(void *ctx, const struct sealed_segment *s), void *ctx,
+                  struct error *err)
+{
+    int e = 0;
+    recorder_turn(r);
+    for (struct segment_cut cut; e == 0;) {
+        int n = recorder_cut(r, now, age_ns, &cut);
+        if (n < 0)
+            e = error_set(err, n, "no memory to seal a segment");
+        if (n <= 0)
+            break;
+        e = segment_cut_write(&cut, r->io, r->dirfd, err);
+        int written = e;
+        struct error late = {0};
+        if (written == 0 && sealed)
+            sealed(ctx, &cut.sealed);
+        int d = recorder_done(r, &cut, written, &late);
+        if (d < 0 && e == 0) {
+            e = d;
+            error_set(err, d, "%s", late.message);
+        }
+    }
+    recorder_forget(r);
     return e;
 }
