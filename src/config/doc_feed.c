@@ -97,8 +97,8 @@ const struct key feed_spec_keys[] = {
      .boolean = true,
      .choices = directions},
     {.name = "action",
-     .text = "record: kept, and too low to alert; alert: a finding; block: a finding, and refused "
-             "as mode says",
+     .text = "record: kept, and too low to alert; alert: a finding; block: not carried "
+             "out by this version, an error",
      .type = &value_choice,
      .offset = FEED(action),
      .choices = actions},
@@ -171,8 +171,13 @@ void feeds_take(struct building *b, struct reading *r, const struct document *do
     f->line = doc->map->line;
     config_keys_read(r, feed_spec_keys, doc->spec, f);
     check_never(r, doc->spec, f);
-    if (f->mode == MODE_ENFORCE && f->action != FEED_BLOCK)
-        read_error(r, doc->spec, "BH212", "action: block", "mode: enforce needs action: block");
+    // Accepting what is then not done would be worse than saying so.
+    if (f->action == FEED_BLOCK)
+        read_error(r, doc->spec, "BH212", "action: alert",
+                   "action: block is not carried out by this version");
+    else if (f->mode == MODE_ENFORCE)
+        read_error(r, doc->spec, "BH212", "leave mode out",
+                   "mode: enforce is of action: block, which this version does not carry out");
 }
 
 void feeds_print(const struct documents *d, struct buf *out)

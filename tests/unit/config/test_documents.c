@@ -240,6 +240,31 @@ static void what_must_be_single(void **state)
     diag_list_done(&diags);
 }
 
+// What this version would not do it does not accept.
+static void a_feed_that_would_block_is_refused(void **state)
+{
+    static const char head[] =
+        "apiVersion: bulkhead.io/v1\nkind: Feed\nmetadata: {name: f}\nspec:\n"
+        "  path: /lists/f.txt\n";
+    static const char *const specs[] = {"  action: block\n", "  action: block\n  mode: enforce\n",
+                                        "  mode: enforce\n"};
+    for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
+        char text[256];
+        struct diag_list diags = {0};
+        snprintf(text, sizeof(text), "%s%s", head, specs[i]);
+        assert_null(parse(&diags, text));
+        assert_int_equal(diags.n, 1);
+        assert_string_equal(diags.list[0].code, "BH212");
+        diag_list_done(&diags);
+    }
+    struct diag_list diags = {0};
+    struct documents *d = parse(&diags, head);
+    assert_non_null(d);
+    assert_int_equal(d->feeds_n, 1);
+    documents_free(d);
+    diag_list_done(&diags);
+}
+
 static void rules_are_not_documents(void **state)
 {
     (void)state;
@@ -350,6 +375,7 @@ int main(void)
         cmocka_unit_test(slips_are_named_and_placed),
         cmocka_unit_test(all_errors_at_once),
         cmocka_unit_test(what_must_be_single),
+        cmocka_unit_test(a_feed_that_would_block_is_refused),
         cmocka_unit_test(rules_are_not_documents),
         cmocka_unit_test(print_is_a_fixed_point),
         cmocka_unit_test(documents_outlive_their_sources),
