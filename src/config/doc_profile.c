@@ -82,8 +82,8 @@ const struct key profile_spec_keys[] = {
      .offset = 0,
      .keys = selector_keys},
     {.name = "mode",
-     .text = "learn: only learn; watch: say what is new once enough was seen; enforce: also refuse "
-             "to execute programs that are new",
+     .text = "learn: only learn; watch: say what is new once enough was seen; enforce: not "
+             "carried out by this version, an error",
      .type = &value_choice,
      .offset = PROFILE(mode),
      .choices = modes},
@@ -156,6 +156,10 @@ void take_profile(struct building *b, struct reading *r, const struct document *
     p->file = arena_str(r->arena, str_of(r->file));
     p->line = doc->map->line;
     config_keys_read(r, profile_spec_keys, doc->spec, p);
+    if (p->mode == PROFILE_ENFORCE)
+        read_error(r, doc->spec, "BH212",
+                   "mode: watch, and a Policy that denies what is not in the image",
+                   "mode: enforce is not carried out by this version");
     if (p->period_ns < p->window_ns)
         read_error(r, doc->spec, "BH212", "make 'period' longer or 'window' shorter",
                    "a period cannot be shorter than a window");

@@ -240,8 +240,8 @@ static void what_must_be_single(void **state)
     diag_list_done(&diags);
 }
 
-// What this version would not do it does not accept.
-static void a_feed_that_would_block_is_refused(void **state)
+// A feed that would block, a profile that would enforce.
+static void what_nothing_carries_out_is_refused(void **state)
 {
     static const char head[] =
         "apiVersion: bulkhead.io/v1\nkind: Feed\nmetadata: {name: f}\nspec:\n"
@@ -257,6 +257,9 @@ static void a_feed_that_would_block_is_refused(void **state)
         assert_string_equal(diags.list[0].code, "BH212");
         diag_list_done(&diags);
     }
+    expect_error("apiVersion: bulkhead.io/v1\nkind: Profile\nmetadata: {name: p}\nspec:\n"
+                 "  mode: enforce\n",
+                 "BH212", 5, 3, "mode: watch");
     struct diag_list diags = {0};
     struct documents *d = parse(&diags, head);
     assert_non_null(d);
@@ -375,7 +378,7 @@ int main(void)
         cmocka_unit_test(slips_are_named_and_placed),
         cmocka_unit_test(all_errors_at_once),
         cmocka_unit_test(what_must_be_single),
-        cmocka_unit_test(a_feed_that_would_block_is_refused),
+        cmocka_unit_test(what_nothing_carries_out_is_refused),
         cmocka_unit_test(rules_are_not_documents),
         cmocka_unit_test(print_is_a_fixed_point),
         cmocka_unit_test(documents_outlive_their_sources),
